@@ -1,0 +1,56 @@
+"""How often one person may set out and come back, as ``RATE_LIMITS`` says.
+
+Setting out is counted in the attempts themselves, so the limit holds over all processes; coming
+back is counted in the cache, since a callback that fits no attempt leaves no row.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest
+from django.utils import timezone
+
+from authlinks.models import AuthorizationAttempt
+from connectedsystems.errors import FlowFailure
+
+
+def check_authorize(user: Any) -> None:
+    """Raises FlowFailure ``too_many_requests`` where this user began too many attempts."""
+    allowed = settings.RATE_LIMITS.get("authorize")
+    if not allowed:
+        return
+    most, seconds = allowed
+    since = timezone.now() - timedelta(seconds=seconds)
+    begun = AuthorizationAttempt.objects.filter(user=user, begun_at__gt=since).count()
+    if begun >= most:
+        raise FlowFailure("too_many_requests", retry_after=seconds, limit=most)
+
+
+def check_callback(request: HttpRequest) -> None:
+    """Raises FlowFailure ``too_many_requests`` where this person came back too often."""
+    user: Any = request.user
+    who = str(user.pk) if user.is_authenticated else request.META.get("REMOTE_ADDR", "")
+    count("callback", who)
+
+
+def count(what: str, who: str) -> None:
+    """Count one use in a fixed window. Raises FlowFailure ``too_many_requests``."""
+    allowed = settings.RATE_LIMITS.get(what)
+    if not allowed:
+        return
+    most, seconds = allowed
+    window, into = divmod(int(time.time()), seconds)
+    key = f"limit:{what}:{who}:{window}"
+    if cache.add(key, 1, timeout=seconds + 1):
+        return
+    try:
+        used = cache.incr(key)
+    except ValueError:
+        return
+    if used > most:
+        raise FlowFailure("too_many_requests", retry_after=seconds - into, limit=most)

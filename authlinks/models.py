@@ -1,0 +1,234 @@
+"""Which user may speak at which system: standing authorizations, and the walks to get them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from connectedsystems import vault
+from connectedsystems.fields import SealedField
+from connectedsystems.models import ConnectedSystem, new_reference
+
+
+class State(models.TextChoices):
+    """The states of an authorization, as the status address names them."""
+
+    NEVER_AUTHORIZED = "never_authorized", "Not connected yet"
+    CONNECTED = "connected", "Connected"
+    REFRESH_DUE = "refresh_due", "Connected, renewed at the next use"
+    NEEDS_AUTHORIZATION = "needs_authorization", "Needs to be authorized again"
+    CONFIGURATION_CHANGED = "configuration_changed", "Ended by a change of settings"
+    CANNOT_BE_OPENED = "cannot_be_opened", "Cannot be read with the present keys"
+
+
+CONNECTED_STATES = frozenset({State.CONNECTED, State.REFRESH_DUE})
+
+
+class AuthorizationQuerySet(models.QuerySet["Authorization"]):
+    """Authorizations by whom they are for."""
+
+    def of(self, system: ConnectedSystem, user: Any) -> AuthorizationQuerySet:
+        """This user's authorization at this system; ``user`` None: the system's own."""
+        return self.at(system.pk, None if user is None else user.pk)
+
+    def at(self, system_id: uuid.UUID, user_id: Any) -> AuthorizationQuerySet:
+        """The same by keys."""
+        return self.filter(system_id=system_id, user_id=user_id)
+
+
+class Authorization(models.Model):
+    """A standing permission at one connected system: one user's, or the system's own.
+
+    ``version`` grows with every token stored, so a token is named by (id, version).
+    The lease columns are taken by one conditional UPDATE; see ``tokens``.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    system = models.ForeignKey(
+        ConnectedSystem, on_delete=models.CASCADE, related_name="authorizations"
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="authorizations",
+    )
+    access_token = SealedField(null=True, editable=False)
+    refresh_token = SealedField(null=True, editable=False)
+    captures = SealedField(null=True, editable=False)
+    scope_requested = models.TextField(blank=True)
+    scope = models.TextField("granted scope", blank=True)
+    expires_at = models.DateTimeField(null=True)
+    lifetime = models.FloatField(null=True)
+    fingerprint = models.CharField(max_length=64)
+    version = models.PositiveIntegerField(default=1)
+    authorized_at = models.DateTimeField()
+    renewed_at = models.DateTimeField(null=True)
+    last_used = models.DateTimeField(null=True)
+
+    ended_code = models.CharField(max_length=64, blank=True)
+    failure_code = models.CharField(max_length=64, blank=True)
+    failure_facts = models.JSONField(default=dict, blank=True)
+    failures = models.PositiveSmallIntegerField(default=0)
+    unreadable_refusals = models.PositiveSmallIntegerField(default=0)
+    outcome_unknown = models.BooleanField(default=False)
+    next_try_at = models.DateTimeField(null=True)
+    failed_system_version = models.PositiveIntegerField(null=True)
+    refusal_tried_version = models.PositiveIntegerField(null=True)
+
+    lease_owner = models.CharField(max_length=32, blank=True)
+    lease_ends = models.DateTimeField(null=True)
+    refresh_sent_at = models.DateTimeField(null=True)
+
+    objects = AuthorizationQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["system__name"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["system", "user"],
+                condition=Q(user__isnull=False),
+                name="one_authorization_per_user",
+            ),
+            models.UniqueConstraint(
+                fields=["system"],
+                condition=Q(user__isnull=True),
+                name="one_authorization_of_its_own",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"authorization {self.pk}"
+
+    def place(self, column: str) -> str:
+        """Where this row's sealed texts belong: system and user are part of it."""
+        return place_of(column, self.system_id, self.user_id)
+
+    def state(self, fingerprint: str, now: datetime | None = None) -> State:
+        """How this authorization stands, given the system's present fingerprint; opens nothing."""
+        now = now or timezone.now()
+        if self.fingerprint != fingerprint:
+            return State.CONFIGURATION_CHANGED
+        if self.access_token is None:
+            return State.NEEDS_AUTHORIZATION
+        if self.ended_code:
+            return State.NEEDS_AUTHORIZATION
+        if self.failure_code == "decrypt_failed" or not self.access_token.key_known:
+            return State.CANNOT_BE_OPENED
+        if self.expires_at is None or self.expires_at > now:
+            return State.CONNECTED
+        return State.REFRESH_DUE if self.refresh_token else State.NEEDS_AUTHORIZATION
+
+    @property
+    def missing_scope(self) -> str:
+        """Scope that was asked for and not granted, in the order asked."""
+        granted = set(self.scope.replace(",", " ").split())
+        asked = self.scope_requested.replace(",", " ").split()
+        return " ".join(word for word in asked if word not in granted) if self.scope else ""
+
+    def opened_captures(self) -> dict[str, Any]:
+        """Values kept from token answers and callbacks. Raises VaultFailure."""
+        if self.captures is None:
+            return {}
+        values: dict[str, Any] = json.loads(self.captures.open(self.place("captures")))
+        return values
+
+
+def place_of(column: str, system_id: uuid.UUID | str, user_id: Any) -> str:
+    """The place of an authorization's sealed column."""
+    owner = "system" if user_id is None else user_id
+    return vault.place("authlinks_authorization", column, system_id, owner)
+
+
+class AttemptOutcome(models.TextChoices):
+    """How a walk stands."""
+
+    OPEN = "open", "Under way"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+
+
+ATTEMPT_LIFETIME = timedelta(minutes=10)
+
+
+def attempt_ends() -> datetime:
+    """When an attempt begun now stops being answered."""
+    return timezone.now() + ATTEMPT_LIFETIME
+
+
+class AuthorizationAttempt(models.Model):
+    """One walk to the other system and back: single use, bound to a user and a session.
+
+    ``state_hash`` and ``session_hash`` are SHA-256 in hex of what the browser and the session
+    hold. ``system`` is the public id of a system that may not be saved yet, so the database
+    checks no foreign key. An attempt begun from the designer's form carries the configuration it
+    was begun with (``draft``) and, after the callback, what it brought (``draft_answer``).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    reference = models.CharField(max_length=16, db_index=True, default=new_reference)
+    system = models.ForeignKey(
+        ConnectedSystem,
+        on_delete=models.CASCADE,
+        db_constraint=False,
+        related_name="attempts",
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="attempts"
+    )
+    state_hash = models.CharField(max_length=64, unique=True)
+    session_hash = models.CharField(max_length=64)
+    verifier = SealedField(null=True, editable=False)
+    draft = SealedField(null=True, editable=False)
+    draft_answer = SealedField(null=True, editable=False)
+    next = models.CharField(max_length=2000, blank=True)
+    popup = models.BooleanField(default=False)
+    configuration_digest = models.CharField(max_length=64)
+    fingerprint = models.CharField(max_length=64)
+    scope_requested = models.TextField(blank=True)
+    outcome = models.CharField(
+        max_length=16, choices=AttemptOutcome.choices, default=AttemptOutcome.OPEN
+    )
+    claimed = models.BooleanField(default=False)
+    code = models.CharField("failure code", max_length=64, blank=True)
+    facts = models.JSONField(default=dict, blank=True)
+    begun_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    ends_at = models.DateTimeField(default=attempt_ends)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-begun_at"]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["system", "user", "-begun_at"], name="attempts_of_a_user")
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.reference}"
+
+    def place(self, column: str) -> str:
+        """Where this row's sealed texts belong."""
+        return vault.place("authlinks_authorizationattempt", column, self.pk, self.user_id)
+
+    @property
+    def expired(self) -> bool:
+        return self.ends_at <= timezone.now()
+
+    @property
+    def present_outcome(self) -> str:
+        """The outcome as of now: one that did not come back in time has failed."""
+        if self.outcome == AttemptOutcome.OPEN and self.expired:
+            return AttemptOutcome.FAILED
+        return self.outcome
+
+    @property
+    def present_code(self) -> str:
+        """The failure code as of now; one that is not back yet is ``attempt_not_finished``."""
+        return "attempt_not_finished" if self.outcome == AttemptOutcome.OPEN else self.code

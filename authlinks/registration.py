@@ -1,0 +1,66 @@
+"""What an attempt walks with: a system's configuration as it is, or as a designer is trying it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from connectedsystems import configuration
+from connectedsystems.models import ConnectedSystem, redirect_uri_of
+from connectedsystems.oauth.client import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """Our registration at another system.
+
+    ``digest`` covers everything whose change ends an open attempt, ``fingerprint`` what a stored
+    token was obtained under. ``draft`` is the JSON of an unsaved configuration, else empty.
+    """
+
+    public_id: uuid.UUID
+    digest: str
+    fingerprint: str
+    client: Callable[[], Client] = field(repr=False)
+    draft: str = field(default="", repr=False)
+
+
+def of_system(system: ConnectedSystem) -> Registration:
+    """The registration of a saved system, as it is configured now."""
+    parsed = system.parsed()
+    return Registration(
+        public_id=system.id,
+        digest=parsed.digest(),
+        fingerprint=parsed.fingerprint(),
+        client=system.client,
+    )
+
+
+def of_draft(public_id: uuid.UUID, text: str) -> Registration:
+    """The registration of a configuration that is being tried; ``text`` as ``draft_text`` made it.
+
+    Raises ConfigurationInvalid.
+    """
+    kept = json.loads(text)
+    parsed = configuration.parse(kept["data"])
+
+    def client() -> Client:
+        return parsed.client(
+            redirect_uri=redirect_uri_of(public_id), secrets=kept["secrets"], captures={}
+        )
+
+    return Registration(
+        public_id=public_id,
+        digest=parsed.digest(),
+        fingerprint=parsed.fingerprint(),
+        client=client,
+        draft=text,
+    )
+
+
+def draft_text(data: dict[str, Any], secrets: dict[str, Any]) -> str:
+    """A configuration under the bundle's keys, with its secrets, as one text to seal."""
+    return json.dumps({"data": data, "secrets": secrets})

@@ -1,0 +1,45 @@
+"""Whether somebody has just come back from the walk that a page sent them on."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from authlinks.models import AttemptOutcome, AuthorizationAttempt
+from connectedsystems.models import ConnectedSystem
+
+SESSION_KEY = "returned"
+MOST_REMEMBERED = 20
+RECENT = timedelta(minutes=10)
+
+
+def remember(session: MutableMapping[str, Any], attempt: AuthorizationAttempt) -> None:
+    """Note in this session that its attempt succeeded."""
+    kept = [*session.get(SESSION_KEY, []), attempt.pk.hex]
+    session[SESSION_KEY] = kept[-MOST_REMEMBERED:]
+
+
+def came_back_for(
+    session: MutableMapping[str, Any], user: Any, system: ConnectedSystem, path: str
+) -> bool:
+    """Whether this session's newest walk at this system began at ``path`` and succeeded just now.
+
+    An account other than last time's is asked about: then this is False.
+    """
+    attempt = (
+        AuthorizationAttempt.objects.filter(system_id=system.pk, user=user)
+        .order_by("-begun_at")
+        .first()
+    )
+    return (
+        attempt is not None
+        and attempt.outcome == AttemptOutcome.SUCCEEDED
+        and attempt.next == path
+        and attempt.pk.hex in session.get(SESSION_KEY, [])
+        and not attempt.facts.get("account_changed")
+        and attempt.finished_at is not None
+        and timezone.now() - attempt.finished_at < RECENT
+    )

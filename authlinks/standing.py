@@ -1,0 +1,135 @@
+"""How one user stands with one system, as the status address and My connections say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from authlinks.flow import latest_attempt
+from authlinks.models import (
+    CONNECTED_STATES,
+    AttemptOutcome,
+    Authorization,
+    AuthorizationAttempt,
+    State,
+)
+from connectedsystems.diagnosis import Diagnosis, diagnose
+from connectedsystems.errors import ConfigurationInvalid, VaultFailure
+from connectedsystems.models import ConnectedSystem
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A system, this user's authorization there (or None), its state and the newest attempt."""
+
+    system: ConnectedSystem
+    authorization: Authorization | None
+    attempt: AuthorizationAttempt | None
+    state: State
+
+    @property
+    def connected(self) -> bool:
+        return self.state in CONNECTED_STATES
+
+    @property
+    def code(self) -> str:
+        """The last failure's code, empty after a success."""
+        if self.attempt is not None and self._attempt_is_newer:
+            if self.attempt.outcome == AttemptOutcome.SUCCEEDED:
+                return self.authorization.failure_code if self.authorization else ""
+            return self.attempt.present_code
+        return self.authorization.failure_code if self.authorization else ""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The facts that belong to ``code``."""
+        if self.attempt is not None and self._attempt_is_newer and self.attempt.code:
+            return dict(self.attempt.facts)
+        return dict(self.authorization.failure_facts) if self.authorization else {}
+
+    @property
+    def warnings(self) -> list[Diagnosis]:
+        """What is less than it could be though the connection works."""
+        authorization = self.authorization
+        if authorization is None or not self.connected:
+            return []
+        facts = {"system": self.system.name, "stage": "exchange"}
+        found = []
+        if authorization.missing_scope:
+            more = {
+                "missing_scope": authorization.missing_scope,
+                "granted_scope": authorization.scope,
+            }
+            found.append(diagnose("scope_reduced", {**facts, **more}))
+        if authorization.expires_at is not None and authorization.refresh_token is None:
+            found.append(diagnose("refresh_token_missing", facts))
+        return found
+
+    @property
+    def _attempt_is_newer(self) -> bool:
+        if self.attempt is None:
+            return False
+        if self.authorization is None:
+            return True
+        ended = self.attempt.finished_at or self.attempt.begun_at
+        return ended >= self.authorization.authorized_at
+
+    def as_json(self) -> dict[str, Any]:
+        """The status address's answer."""
+        return {
+            "connected": self.connected,
+            "state": str(self.state),
+            "code": self.code,
+            "reference": self.attempt.reference if self.attempt else "",
+            "attempt": str(self.attempt.present_outcome) if self.attempt else "",
+        }
+
+
+def standing_of(system: ConnectedSystem, user: Any) -> Standing:
+    """How this user stands with this system now; opens the one token to see that it opens."""
+    authorization = Authorization.objects.of(system, user).first()
+    return Standing(
+        system=system,
+        authorization=authorization,
+        attempt=latest_attempt(system.pk, user),
+        state=state_of(system, authorization),
+    )
+
+
+def state_of(system: ConnectedSystem, authorization: Authorization | None) -> State:
+    """The state, found out by opening the token where the columns alone say it is fine."""
+    if authorization is None:
+        return State.NEVER_AUTHORIZED
+    try:
+        fingerprint = system.parsed().fingerprint()
+    except ConfigurationInvalid:
+        return State.CONFIGURATION_CHANGED
+    state = authorization.state(fingerprint)
+    if state not in CONNECTED_STATES or authorization.access_token is None:
+        return state
+    try:
+        authorization.access_token.open(authorization.place("access_token"))
+    except VaultFailure:
+        return State.CANNOT_BE_OPENED
+    return state
+
+
+def standings(systems: Any, user: Any) -> list[Standing]:
+    """How this user stands with each of these systems, in three queries whatever their number."""
+    found = list(systems)
+    authorizations = {
+        row.system_id: row for row in Authorization.objects.filter(user=user, system__in=found)
+    }
+    attempts: dict[Any, AuthorizationAttempt] = {}
+    walks = AuthorizationAttempt.objects.filter(user=user, system__in=found, draft__isnull=True)
+    for attempt in walks.order_by("begun_at"):
+        attempts[attempt.system_id] = attempt
+    return [
+        Standing(
+            system=system,
+            authorization=authorizations.get(system.pk),
+            attempt=attempts.get(system.pk),
+            state=state_of(system, authorizations.get(system.pk)),
+        )
+        for system in found
+    ]

@@ -1,0 +1,242 @@
+"""A usable token for one user at one system, or the reason why there is none.
+
+The rules are DESIGN's: a token is refreshed ahead of its expiry, or once after the other system
+rejected it; by one caller at a time across threads and processes (see ``renewal``); and never
+because of anything else. Times are the database's.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from authlinks import renewal
+from authlinks.columns import token_columns
+from authlinks.models import Authorization, place_of
+from authlinks.rows import Row, read_row
+from connectedsystems import vault
+from connectedsystems.errors import TokenUnavailable, VaultFailure
+from connectedsystems.models import ConnectedSystem
+from connectedsystems.oauth.answer import TokenAnswer
+from connectedsystems.oauth.client import Client
+
+WAIT_SECONDS = (0.05, 0.15)
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Who wants to speak where: a system as it is configured now, and a user.
+
+    ``user_id`` None is the system's own authorization. ``client`` opens the system's secrets,
+    so it is called only when a token request is due.
+    """
+
+    system_id: uuid.UUID
+    system_version: int
+    user_id: int | None
+    fingerprint: str
+    client: Callable[[], Client] = field(repr=False)
+
+    @property
+    def own(self) -> bool:
+        """Whether the system speaks for itself (client credentials)."""
+        return self.user_id is None
+
+    def lacks_token(self, row: Row) -> bool:
+        """Whether the system's own authorization has no token for today's configuration."""
+        return self.own and (row.access_token is None or row.fingerprint != self.fingerprint)
+
+
+def party_of(system: ConnectedSystem, user_id: int | None) -> Party:
+    """A user (None: the system itself) at a system as it is configured now."""
+
+    def client() -> Client:
+        standing = Authorization.objects.at(system.pk, user_id).first()
+        return system.client(standing.opened_captures() if standing else {})
+
+    return Party(
+        system_id=system.pk,
+        system_version=system.version,
+        user_id=user_id,
+        fingerprint=system.parsed().fingerprint(),
+        client=client,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token to send. ``fresh``: it was issued during this very call."""
+
+    value: str = field(repr=False)
+    version: int
+    fresh: bool
+    row: Row = field(repr=False)
+
+
+def usable_token(
+    party: Party, row: Row | None, *, deadline: float, rejected: int | None = None
+) -> Token:
+    """The token to send for ``party``, renewed if that is due.
+
+    ``row`` is what the caller's query found; ``rejected`` the version of a token that the other
+    system has just refused (a newer one in the row is used as it is); ``deadline`` is in
+    ``time.monotonic`` seconds. Raises TokenUnavailable: ``needs_authorization``,
+    ``configuration_changed``, ``decrypt_failed`` (the user can mend these by authorizing again),
+    ``key_missing`` (the system's own secrets do not open), ``refresh_in_progress``,
+    ``temporarily_unavailable``, ``refresh_failed``, ``client_auth_failed`` and other codes of a
+    failed renewal (those pass by themselves, or the designer mends them).
+    """
+    first_version: int | None = None
+    while True:
+        row = _standing(party, row)
+        if first_version is None:
+            first_version = row.version
+        lacking = party.lacks_token(row)
+        if rejected is not None and rejected != row.version and not lacking:
+            return _opened(party, row, fresh=True)
+        if row.version != first_version and not lacking:
+            return _opened(party, row, fresh=True)
+        if rejected is None and not lacking and not row.due:
+            return _opened(party, row, fresh=False)
+        still_good = rejected is None and not lacking and not row.expired
+        if not still_good and not row.has_refresh_token and not party.own:
+            raise _ended(row, "expired" if rejected is None else "token_rejected")
+        wait = row.must_wait(party.system_version)
+        if still_good and (wait or not (row.has_refresh_token or party.own)):
+            return _opened(party, row, fresh=False)
+        if wait:
+            code = row.failure_code or "temporarily_unavailable"
+            raise TokenUnavailable(code, retry_after=round(wait + 0.5))
+        lease = renewal.take_lease(row.id, row.version, party.system_version)
+        if lease:
+            failure = renewal.renew(party, row, lease)
+            if failure is not None:
+                if still_good:
+                    return _opened(party, row, fresh=False)
+                raise failure
+        elif still_good:
+            return _opened(party, row, fresh=False)
+        elif time.monotonic() >= deadline:
+            raise TokenUnavailable("refresh_in_progress", retry_after=1)
+        else:
+            time.sleep(min(random.uniform(*WAIT_SECONDS), max(0.0, deadline - time.monotonic())))
+        row = read_row(party.system_id, party.user_id)
+
+
+def _standing(party: Party, row: Row | None) -> Row:
+    """The row, if it still stands for this party under today's configuration."""
+    if party.own:
+        return row or _own_row(party)
+    if row is None or row.access_token is None:
+        raise TokenUnavailable("needs_authorization", cause="never_authorized")
+    if row.fingerprint != party.fingerprint:
+        raise TokenUnavailable("configuration_changed")
+    if row.ended_code:
+        raise TokenUnavailable("needs_authorization", cause=row.ended_code)
+    return row
+
+
+def _own_row(party: Party) -> Row:
+    """The row of the system's own authorization, still without a token."""
+    Authorization.objects.bulk_create(
+        [
+            Authorization(
+                system_id=party.system_id,
+                fingerprint=party.fingerprint,
+                version=0,
+                authorized_at=timezone.now(),
+            )
+        ],
+        ignore_conflicts=True,
+    )
+    row = read_row(party.system_id, None)
+    if row is None:
+        raise TokenUnavailable("configuration_changed")
+    return row
+
+
+def _ended(row: Row, why: str) -> TokenUnavailable:
+    """A token without successor that is no longer accepted."""
+    if why == "token_rejected":
+        end(row.id, row.version, why)
+    return TokenUnavailable("needs_authorization", cause=why)
+
+
+def _opened(party: Party, row: Row, *, fresh: bool) -> Token:
+    if row.access_token is None:
+        raise TokenUnavailable("needs_authorization", cause="never_authorized")
+    try:
+        value = row.access_token.open(place_of("access_token", party.system_id, party.user_id))
+    except VaultFailure as failure:
+        raise TokenUnavailable("decrypt_failed", subject="authorization", **failure.facts) from None
+    return Token(value=value, version=row.version, fresh=fresh, row=row)
+
+
+def end(authorization_id: uuid.UUID, version: int, code: str) -> bool:
+    """Mark an unchanged authorization as one that only the user can renew; True if it was."""
+    changed = Authorization.objects.filter(pk=authorization_id, version=version).update(
+        ended_code=code,
+        failure_code="needs_authorization",
+        failure_facts={"cause": code},
+        lease_owner="",
+        lease_ends=None,
+    )
+    return bool(changed)
+
+
+def remember_refusal(authorization_id: uuid.UUID, version: int) -> None:
+    """Note that a plain 403 was tried once with a renewed token: not again for this one."""
+    Authorization.objects.filter(pk=authorization_id, version=version).update(
+        refusal_tried_version=version
+    )
+
+
+def touch(row: Row) -> None:
+    """Note the use of an authorization, at most once an hour."""
+    if row.last_used_long_ago:
+        Authorization.objects.filter(pk=row.id).update(last_used=Now())
+
+
+@sensitive_variables("answer", "columns")
+def store(
+    system_id: uuid.UUID,
+    user_id: int | None,
+    answer: TokenAnswer,
+    *,
+    client: Client,
+    fingerprint: str,
+    captures: vault.Sealed | None = None,
+) -> Authorization:
+    """Keep what a walk brought, in place of whatever stood there before.
+
+    All columns in one statement; a refresh token that did not come again is not kept
+    (it belongs to the earlier permission).
+    """
+    columns = token_columns(system_id, user_id, answer, client)
+    columns |= {
+        "refresh_token": columns.get("refresh_token"),
+        "captures": captures,
+        "scope_requested": client.scope,
+        "scope": answer.scope or client.scope,
+        "fingerprint": fingerprint,
+        "authorized_at": Now(),
+        "renewed_at": None,
+    }
+    with transaction.atomic():
+        found = Authorization.objects.at(system_id, user_id)
+        if not found.update(version=F("version") + 1, **columns):
+            try:
+                with transaction.atomic():
+                    Authorization.objects.create(system_id=system_id, user_id=user_id, **columns)
+            except IntegrityError:
+                found.update(version=F("version") + 1, **columns)
+    return Authorization.objects.at(system_id, user_id).get()

@@ -1,0 +1,15 @@
+"""The entry of WSGI servers: what would fail at the first request fails at the start instead."""
+
+from django.core import checks
+from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
+
+from config import env
+
+env.choose_settings()
+application = get_wsgi_application()
+
+for _found in checks.run_checks(tags=["connectedsystems"]):
+    if _found.is_serious():
+        env.stop(f"{_found.msg} {_found.hint or ''}".strip())
+_ = get_resolver().url_patterns

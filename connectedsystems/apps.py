@@ -1,0 +1,12 @@
+"""The app as Django sees it."""
+
+from django.apps import AppConfig
+
+
+class ConnectedSystemsConfig(AppConfig):
+    name = "connectedsystems"
+    verbose_name = "Connected systems"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from connectedsystems import checks  # noqa: F401

@@ -1,0 +1,112 @@
+"""Failures of this site: its limits, its rules, its keys, its faults."""
+
+from __future__ import annotations
+
+from .entry import ADMIN, DESIGNER, DEVELOPER, END_USER, Entry, Variant, fact
+
+ENTRIES: dict[str, Entry] = {
+    "too_many_requests": Entry(
+        title="Too many requests",
+        status=429,
+        seen="This user has asked this site for more than its limit allows[ ({limit})].",
+        cause="A page was reloaded many times, or a script calls too often.",
+        fix="Wait[ {wait}], then try again. An admin may set the limits in RATE_LIMITS.",
+        user="That was a lot at once. Try again {soon|in a minute}."
+        " Nobody else is held up by this.",
+        who=(END_USER, ADMIN),
+        retry=True,
+    ),
+    "not_allowed": Entry(
+        title="Not for you",
+        status=403,
+        seen="This user may not use or see this.",
+        cause="The user is no member of the application, has no designer's rights for it,"
+        " or is deactivated.",
+        fix="An admin adds the user to one of the application's groups.",
+        user="You may not use this here. If you should, ask an administrator of this site.",
+        who=(ADMIN,),
+        variants=(
+            Variant(
+                label="that it exists is not told",
+                when=fact("hidden", True),
+                status=404,
+                title="Not found",
+                user="There is nothing here that you can use."
+                " If there should be, ask an administrator of this site.",
+            ),
+        ),
+    ),
+    "busy": Entry(
+        title="Too many people are waiting for the other system",
+        status=503,
+        seen="Nothing was sent: as many requests as may wait for this connected system at a time"
+        " are waiting already, or it is given a rest after many failures.",
+        cause="The other system answers slowly or not at all, and this site keeps itself free for"
+        " everything else.",
+        fix="Try again[ in {wait}]. If it stays, ask the other system's owner.",
+        user="{system|The other system} is slow at the moment, and many are waiting for it."
+        " Nothing was sent. Try again {soon|in a little while}.",
+        who=(END_USER, ADMIN),
+        retry=True,
+    ),
+    "decrypt_failed": Entry(
+        title="A stored permission cannot be opened",
+        status=200,
+        kind="ask",
+        seen="This user's stored authorization cannot be decrypted with the current keys.",
+        cause="The stored text was changed or moved, or it was sealed under a key that is not in"
+        " VAULT_KEYS, as after a restore from elsewhere. Nothing was deleted.",
+        fix="An admin puts the missing key back into VAULT_KEYS."
+        " Where it is lost, the user authorizes again.",
+        user="Your stored permission cannot be opened. Please authorize again.",
+        who=(END_USER, ADMIN),
+        variants=(
+            Variant(
+                label="what does not open is not a user's authorization",
+                when=lambda facts: facts.get("subject", "authorization") != "authorization",
+                title="A stored secret cannot be opened",
+                status=503,
+                kind="error",
+                seen="A stored secret cannot be decrypted with the current keys[: {subject}].",
+                fix="An admin puts the missing key back into VAULT_KEYS."
+                " Where it is lost, a designer enters the secret again.",
+                user="Something stored here cannot be opened."
+                " Tell an administrator of this site, and quote the reference.",
+                who=(ADMIN, DESIGNER),
+            ),
+        ),
+    ),
+    "key_missing": Entry(
+        title="A key of this site is missing",
+        status=503,
+        seen="Something stored was sealed under a key that is not in the ring[: {name}].",
+        cause="The key was taken out of VAULT_KEYS before everything had been sealed anew,"
+        " or the database comes from elsewhere. Nothing was deleted.",
+        fix="An admin puts the key back into VAULT_KEYS, runs rotate_vault_keys,"
+        " and takes the old key out after that.",
+        user="Something stored here cannot be opened at the moment."
+        " Tell an administrator of this site, and quote the reference.",
+        who=(ADMIN,),
+    ),
+    "in_transaction": Entry(
+        title="This page has a fault of its own",
+        status=503,
+        seen="call_integration was called inside a database transaction, and nothing was sent.",
+        cause="If that transaction were rolled back, a renewed token would be lost for ever.",
+        fix="Call it before the block, or from transaction.on_commit.",
+        user="This page has a fault of its own. Nothing was sent."
+        " Tell an administrator of this site, and quote the reference.",
+        who=(DEVELOPER,),
+    ),
+    "internal_error": Entry(
+        title="Something went wrong on this site",
+        status=503,
+        seen="This site failed in a way that was not foreseen.",
+        cause="A fault of this site, not of the other system, and not of the person at the page.",
+        fix="An admin finds the cause in the log, under the reference.",
+        user="Something went wrong on our side. Please try again. If it happens again,"
+        " tell an administrator of this site, and quote the reference.",
+        who=(ADMIN,),
+        retry=True,
+    ),
+}

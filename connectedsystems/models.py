@@ -1,0 +1,276 @@
+"""The other systems, the applications they belong to, and what was done to them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import uuid
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from connectedsystems import configuration, redact, vault
+from connectedsystems.fields import SealedField
+
+if TYPE_CHECKING:
+    from connectedsystems.configuration import Configuration
+    from connectedsystems.oauth.client import Client
+
+type_of_user = AbstractBaseUser | AnonymousUser
+
+_REFERENCE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+
+
+def new_reference() -> str:
+    """A short code a person can quote, such as ``K7-42QX``: no 0, 1, I or O."""
+    bits = secrets.randbits(30)
+    letters = "".join(_REFERENCE_LETTERS[bits >> shift & 31] for shift in range(0, 30, 5))
+    return f"{letters[:2]}-{letters[2:]}"
+
+
+def redirect_uri_of(public_id: uuid.UUID | str) -> str:
+    """The redirect URI of the system with this public id: on screens and in both requests.
+
+    It is built from ``PUBLIC_BASE_URL`` alone, never from a request's Host.
+    """
+    return f"{settings.PUBLIC_BASE_URL}/connections/callback/{public_id}/"
+
+
+class ApplicationQuerySet(models.QuerySet["Application"]):
+    """Who may do what in which application."""
+
+    def for_designer(self, user: Any) -> ApplicationQuerySet:
+        """Applications whose systems and integrations this user may configure."""
+        if not user.is_active or user.is_anonymous:
+            return self.none()
+        if user.is_superuser:
+            return self
+        return self.filter(designers__in=user.groups.all()).distinct()
+
+    def for_member(self, user: Any) -> ApplicationQuerySet:
+        """Applications whose integrations this user may call; designers are members."""
+        if not user.is_active or user.is_anonymous:
+            return self.none()
+        if user.is_superuser:
+            return self
+        groups = user.groups.all()
+        return self.filter(
+            Q(open_to_everyone=True) | Q(members__in=groups) | Q(designers__in=groups)
+        ).distinct()
+
+
+class Application(models.Model):
+    """A group of systems and integrations that belong together, with its people."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    slug = models.SlugField(max_length=64, unique=True)
+    name = models.CharField(max_length=100)
+    designers = models.ManyToManyField(Group, blank=True, related_name="designed_applications")
+    members = models.ManyToManyField(Group, blank=True, related_name="member_applications")
+    open_to_everyone = models.BooleanField(
+        "all logged-in users are members",
+        default=True,
+        help_text="Switch this off to let in only the groups chosen below.",
+    )
+
+    objects = ApplicationQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Authentication(models.TextChoices):
+    """How calls to the other system say who is asking."""
+
+    NONE = "none", "None"
+    API_KEY = "api_key", "API key"
+    BASIC = "basic", "Basic"
+    AUTHORIZATION_CODE = "oauth2_authorization_code", "OAuth 2.0: Authorization Code"
+    CLIENT_CREDENTIALS = "oauth2_client_credentials", "OAuth 2.0: Client Credentials"
+
+
+class ConnectedSystemQuerySet(models.QuerySet["ConnectedSystem"]):
+    """Systems by who may see them."""
+
+    def for_member(self, user: Any) -> ConnectedSystemQuerySet:
+        return self.filter(application__in=Application.objects.for_member(user))
+
+    def for_designer(self, user: Any) -> ConnectedSystemQuerySet:
+        return self.filter(application__in=Application.objects.for_designer(user))
+
+
+class ConnectedSystem(models.Model):
+    """Another system: name, base URL, how to authenticate, and what is needed for that.
+
+    ``configuration`` holds the bundle's keys that are neither columns nor secrets (``oauth``,
+    ``variables``, ...); ``secrets`` is a sealed JSON object (``client_secret``, ...).
+    """
+
+    id = models.UUIDField("public id", primary_key=True, default=uuid.uuid4, editable=False)
+    application = models.ForeignKey(
+        Application, on_delete=models.PROTECT, related_name="connected_systems"
+    )
+    slug = models.SlugField(max_length=64, unique=True)
+    name = models.CharField(max_length=100)
+    description = models.TextField(blank=True)
+    logo = models.BinaryField(null=True, blank=True, editable=False)
+    logo_etag = models.CharField(max_length=64, blank=True, editable=False)
+    base_url = models.CharField("base URL", max_length=2000, blank=True)
+    authorization_message = models.TextField(blank=True)
+    authentication = models.CharField(
+        max_length=32, choices=Authentication.choices, default=Authentication.NONE
+    )
+    configuration = models.JSONField(default=dict, blank=True)
+    secrets = SealedField(null=True, blank=True, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ConnectedSystemQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def redirect_uri(self) -> str:
+        return redirect_uri_of(self.id)
+
+    @property
+    def logo_url(self) -> str:
+        """Where the logo is served; "" where there is none."""
+        return reverse("logo", args=[self.id]) if self.logo_etag else ""
+
+    @property
+    def has_user_authorizations(self) -> bool:
+        """Whether each user authorizes for themselves."""
+        return self.authentication == Authentication.AUTHORIZATION_CODE
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.base_url).hostname or ""
+
+    def as_data(self) -> dict[str, Any]:
+        """This system under the bundle's keys, without a secret."""
+        return {
+            "slug": self.slug,
+            "name": self.name,
+            "description": self.description,
+            "base_url": self.base_url,
+            "authorization_message": self.authorization_message,
+            "authentication": self.authentication,
+            **self.configuration,
+        }
+
+    def parsed(self) -> Configuration:
+        """What this system says, parsed once per process and version."""
+        return configuration.parsed(self.id, self.version, self.as_data)
+
+    def place(self, column: str) -> str:
+        """Where this row's sealed text belongs; ``secrets`` is the only sealed column."""
+        return vault.place("connectedsystems_connectedsystem", column, self.id)
+
+    def opened_secrets(self) -> dict[str, Any]:
+        """The secrets in clear, for one request. Raises VaultFailure."""
+        return open_secrets(self.id, self.secrets)
+
+    def seal_secrets(self, values: dict[str, Any]) -> None:
+        """Keep these secrets, sealed for this row; an empty dict keeps none."""
+        text = json.dumps(values, separators=(",", ":"), sort_keys=True)
+        self.secrets = vault.seal(text, secrets_place(self.id)) if values else None
+
+    def client(self, captures: dict[str, Any] | None = None) -> Client:
+        """This system as an OAuth client, with its secrets open. Raises VaultFailure."""
+        return self.parsed().client(
+            redirect_uri=self.redirect_uri, secrets=self.opened_secrets(), captures=captures or {}
+        )
+
+
+def secrets_place(system_id: uuid.UUID) -> str:
+    """Where a system's secrets are sealed."""
+    return vault.place("connectedsystems_connectedsystem", "secrets", system_id)
+
+
+def open_secrets(system_id: uuid.UUID, sealed: vault.Sealed | None) -> dict[str, Any]:
+    """Open a system's sealed JSON object of secrets. Raises VaultFailure."""
+    if sealed is None:
+        return {}
+    values: dict[str, Any] = json.loads(sealed.open(secrets_place(system_id)))
+    redact.remember(*configuration.secret_texts(values))
+    return values
+
+
+class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
+    """An append-only table: nothing here changes or deletes what was written."""
+
+    def update(self, **_values: Any) -> int:
+        raise TypeError("Audit events are never changed.")
+
+    def record(
+        self,
+        action: str,
+        *,
+        actor: Any = None,
+        system: ConnectedSystem | None = None,
+        subject: Any = None,
+        outcome: str = "done",
+        code: str = "",
+        reference: str = "",
+        facts: dict[str, Any] | None = None,
+    ) -> AuditEvent:
+        """Write who did what to which system; ``facts`` hold no secrets."""
+        real = actor if actor is not None and actor.is_authenticated else None
+        return self.create(
+            action=action,
+            actor=real,
+            actor_name=real.get_username() if real else "",
+            subject_name=subject.get_username() if subject is not None else "",
+            system_id_text=str(system.pk) if system else "",
+            system_slug=system.slug if system else "",
+            application_id_text=str(system.application_id) if system else "",
+            outcome=outcome,
+            code=code,
+            reference=reference,
+            facts=facts or {},
+        )
+
+
+class AuditEvent(models.Model):
+    """One thing that somebody did, kept as text so that it outlives its people and systems."""
+
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    action = models.CharField(max_length=64)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_constraint=False,
+        related_name="+",
+    )
+    actor_name = models.CharField(max_length=150, blank=True)
+    subject_name = models.CharField("about", max_length=150, blank=True)
+    system_id_text = models.CharField(max_length=36, blank=True, db_index=True)
+    system_slug = models.CharField("connected system", max_length=64, blank=True)
+    application_id_text = models.CharField(max_length=36, blank=True, db_index=True)
+    outcome = models.CharField(max_length=32)
+    code = models.CharField(max_length=64, blank=True)
+    reference = models.CharField(max_length=16, blank=True)
+    facts = models.JSONField(default=dict, blank=True)
+
+    objects = AuditEventQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.outcome}"

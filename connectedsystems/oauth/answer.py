@@ -1,0 +1,153 @@
+"""The token answer (RFC 6749 §5.1): five fields in, each checked; the rest is dropped."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from connectedsystems import redact
+from connectedsystems.errors import TokenEndpointFailure
+from connectedsystems.oauth import body, captures
+from connectedsystems.oauth.endpoint import Heard
+from connectedsystems.oauth.refusal import Purpose, raise_if_refused
+from connectedsystems.oauth.words import quoted_code
+
+LONGEST_TOKEN = 65_536
+LONGEST_LIFE = 10 * 365 * 86_400.0
+"""Seconds; what is said to live longer is taken to live so long."""
+
+_TOKEN = re.compile("[\x21-\x7e]+")
+_SCOPE = re.compile("[^\x00-\x1f\x7f-\x9f\ud800-\udfff]*")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """What was granted. ``expires_in``: seconds, 0 for expired now, None for unknown."""
+
+    access_token: str = field(repr=False)
+    token_type: str = "Bearer"
+    expires_in: float | None = None
+    refresh_token: str | None = field(default=None, repr=False)
+    scope: str | None = None
+    captures: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How this system's token answers are read: JMESPaths by field, captures, a default life."""
+
+    paths: Mapping[str, str]
+    captures: Mapping[str, str]
+    patterns: Mapping[str, str]
+    default_expires_in: float | None = None
+
+
+def read(heard: Heard, reading: Reading, purpose: Purpose) -> TokenAnswer:
+    """The grant in an answer. Raises TokenEndpointFailure for anything else."""
+    tree = body.parse(heard.body, heard.content_type)
+    given = _fields(tree, reading.paths)
+    redact.remember(*(value for value in given.values() if isinstance(value, str) and value))
+    raise_if_refused(heard, tree, reading.paths.get("error"), purpose)
+    access_token = _token(heard, "access_token", given["access_token"])
+    if access_token is None:
+        raise TokenEndpointFailure("token_missing", **heard.where)
+    found, unfit = captures.kept(reading.captures, reading.patterns, tree)
+    if unfit:
+        raise _malformed(heard, unfit, "a captured value is not of the form that is set for it")
+    return TokenAnswer(
+        access_token=access_token,
+        token_type=_token_type(heard, _field(tree, reading.paths, "token_type")),
+        expires_in=_life(tree, reading),
+        refresh_token=_token(heard, "refresh_token", given["refresh_token"]),
+        scope=_scope(heard, _field(tree, reading.paths, "scope")),
+        captures=found,
+    )
+
+
+def _fields(tree: Any, paths: Mapping[str, str]) -> dict[str, Any]:
+    """The secrets of an answer; ``id_token`` is named only to keep it out of texts."""
+    names = ("access_token", "refresh_token", "id_token")
+    return {name: _field(tree, paths, name) for name in names}
+
+
+def _field(tree: Any, paths: Mapping[str, str], name: str) -> Any:
+    if not isinstance(tree, dict):
+        return None
+    return captures.pick(paths[name], tree) if paths.get(name) else tree.get(name)
+
+
+def _token(heard: Heard, name: str, value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise _malformed(heard, name, "it is not a text")
+    if len(value) > LONGEST_TOKEN:
+        raise _malformed(heard, name, "it is longer than 64 KB")
+    if not _TOKEN.fullmatch(value):
+        raise _malformed(heard, name, "it has characters that no request can carry")
+    return value
+
+
+def _token_type(heard: Heard, value: Any) -> str:
+    if value is None or value == "" or (isinstance(value, str) and value.lower() == "bearer"):
+        return "Bearer"
+    raise TokenEndpointFailure(
+        "token_type_unsupported", **heard.where, received=quoted_code(value), expected="Bearer"
+    )
+
+
+def _scope(heard: Heard, value: Any) -> str | None:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        value = " ".join(value)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or len(value) > LONGEST_TOKEN or not _SCOPE.fullmatch(value):
+        raise _malformed(heard, "scope", "it is not a list of words")
+    return value
+
+
+def _life(tree: Any, reading: Reading) -> float | None:
+    seconds = _number(_field(tree, reading.paths, "expires_in"))
+    if seconds is None and reading.paths.get("expires_at"):
+        moment = _moment(captures.pick(reading.paths["expires_at"], tree))
+        seconds = None if moment is None else moment - time.time()
+    if seconds is None:
+        seconds = reading.default_expires_in
+    return None if seconds is None else max(0.0, min(float(seconds), LONGEST_LIFE))
+
+
+def _number(value: Any) -> float | None:
+    """A number, also one written as text; a word, a list, a truth value is none."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+    return None if math.isnan(number) else number
+
+
+def _moment(value: Any) -> float | None:
+    """Unix seconds of a point in time: seconds, milliseconds, or ISO 8601 (UTC if it says none)."""
+    number = _number(value)
+    if number is not None:
+        return number / 1000 if number > 1e11 else number
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _malformed(heard: Heard, name: str, reason: str) -> TokenEndpointFailure:
+    return TokenEndpointFailure("token_malformed", **heard.where, field=name, reason=reason)

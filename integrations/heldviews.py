@@ -1,0 +1,132 @@
+"""The pages of held submissions: look, deliver, edit, discard, resolve; each act is a POST."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from authlinks.returned import came_back_for
+from connectedsystems.errors import InputInvalid, VaultFailure
+from integrations import call, inputs
+from integrations import held as holding
+from integrations.forms import form_for
+from integrations.models import HeldState, HeldSubmission
+from integrations.response import IntegrationResponse
+
+
+@login_required
+@require_safe
+def held_list(request: HttpRequest) -> HttpResponse:
+    """All that this user submitted and that did not arrive yet, and what became of the rest."""
+    return render(request, "integrations/held_list.html", {"rows": holding.of_user(request.user)})
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def held(request: HttpRequest, held_id: uuid.UUID) -> HttpResponse:
+    """One held submission: what was typed, its state, and what its user can do with it."""
+    submission = holding.of_user(request.user).filter(pk=held_id).first()
+    if submission is None:
+        raise Http404("no such held submission")
+    if request.method == "POST":
+        return _act(request, submission, request.POST.get("action", ""))
+    return _show(request, submission)
+
+
+def _act(request: HttpRequest, submission: HeldSubmission, action: str) -> HttpResponse:
+    if action in ("deliver", "send_again"):
+        return _deliver(request, submission, again=action == "send_again")
+    if action == "go_on":
+        # The page that waited goes on by itself only where nothing is left to ask.
+        if _came_back(request, submission):
+            return _deliver(request, submission, again=False)
+        return redirect(submission.url)
+    if action == "edit":
+        return _show(request, submission, editing=True)
+    if action == "save":
+        return _save(request, submission)
+    if action == "arrived":
+        holding.resolve_as_arrived(submission)
+        return redirect(submission.url)
+    if action == "discard":
+        return _discard(request, submission)
+    return _show(request, submission, status=400)
+
+
+def _came_back(request: HttpRequest, submission: HeldSubmission) -> bool:
+    """Whether the walk that began with this submission has just ended well, in this session."""
+    system = submission.integration.connected_system
+    return came_back_for(request.session, request.user, system, submission.url)
+
+
+def _deliver(request: HttpRequest, submission: HeldSubmission, *, again: bool) -> HttpResponse:
+    response = call.deliver(submission, again=again)
+    submission.refresh_from_db()
+    status = response.http_status if response else 200
+    return _show(request, submission, response=response, status=status)
+
+
+def _discard(request: HttpRequest, submission: HeldSubmission) -> HttpResponse:
+    if not holding.discard(submission):
+        messages.warning(request, "It is being sent right now, so it was not discarded.")
+        return redirect(submission.url)
+    messages.success(request, f"“{submission.integration.name}” was discarded. Nothing was sent.")
+    return redirect(reverse("integrations:held_list"))
+
+
+def _save(request: HttpRequest, submission: HeldSubmission) -> HttpResponse:
+    definition = call.definition_of(submission.integration_id, submission.integration.version)
+    try:
+        values = inputs.read(definition.inputs, request.POST.dict(), texts=True)
+    except InputInvalid:
+        form = form_for(definition, request.POST.dict())
+        form.is_valid()
+        return _show(request, submission, editing=True, form=form, status=400)
+    if holding.change(submission, values):
+        messages.success(request, "Your changes are kept.")
+    else:
+        messages.warning(request, "It could not be changed: it is on its way, or kept already.")
+    return redirect(submission.url)
+
+
+def _show(
+    request: HttpRequest,
+    submission: HeldSubmission,
+    *,
+    response: IntegrationResponse | None = None,
+    editing: bool = False,
+    form: Any = None,
+    status: int = 200,
+) -> HttpResponse:
+    definition = call.definition_of(submission.integration_id, submission.integration.version)
+    try:
+        values = submission.opened_inputs()
+    except VaultFailure:
+        values = {}
+    texts = inputs.as_texts(definition.inputs, values)
+    state = submission.present_state
+    goes_on = (
+        request.method == "GET" and state == HeldState.WAITING and _came_back(request, submission)
+    )
+    context = {
+        "held": submission,
+        "state": state,
+        "state_label": HeldState(state).label,
+        "integration": submission.integration,
+        "system": submission.integration.connected_system,
+        "values": [(each.title, values.get(each.name)) for each in definition.inputs],
+        "form": form or (form_for(definition, texts) if editing else None),
+        "editing": editing,
+        "response": response,
+        "goes_on": goes_on,
+    }
+    answer = render(request, "integrations/held.html", context, status=status)
+    answer["Cache-Control"] = "no-store"
+    return answer

@@ -1,0 +1,88 @@
+"""``manage.py call_integration``: one call as one user, its answer as JSON."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+
+from connectedsystems import redact
+from connectedsystems.errors import InputInvalid
+from integrations import call_integration
+from integrations.definition import parsed
+from integrations.models import Integration
+from integrations.response import IntegrationResponse, error_of
+
+NEEDS_AUTHORIZATION = 3
+
+
+class Command(BaseCommand):
+    """Exit status: 0 success, 3 the user has to authorize first, 1 any other failure."""
+
+    help = (
+        "Call an integration as a user, with that user's own authorization, and print the answer"
+        " as JSON. Exit status: 0 success, 3 the user has to authorize first, 1 other failures."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug", help="the integration's slug, such as list-contacts")
+        parser.add_argument("--user", required=True, metavar="NAME", help="whose name to log in by")
+        parser.add_argument(
+            "--input",
+            action="append",
+            default=[],
+            metavar="K=V",
+            help="the value of one input; may be repeated",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with redact.scope():
+            response = _call(options["slug"], options["user"], _given(options["input"]))
+            text = json.dumps(response.to_json(detail=True), indent=2, ensure_ascii=False)
+            self.stdout.write(redact.redact(text))
+        if response.error is not None:
+            code = NEEDS_AUTHORIZATION if response.needs_authorization else 1
+            raise CommandError(_told(response), returncode=code)
+
+
+def _call(slug: str, user_name: str, texts: dict[str, str]) -> IntegrationResponse:
+    found = Integration.objects.filter(slug=slug).select_related("connected_system").first()
+    if found is None:
+        known = ", ".join(Integration.objects.order_by("slug").values_list("slug", flat=True)[:50])
+        raise CommandError(f"There is no integration {slug!r}. There are: {known or 'none yet'}.")
+    user = get_user_model().objects.filter(username=user_name).first()
+    if user is None:
+        raise CommandError(f"There is no user {user_name!r}. Give the name that they log in by.")
+    system = found.connected_system
+    try:
+        values = parsed(found.pk, found.version, found.as_data).read(texts, texts=True)
+    except TypeError as mistake:
+        raise CommandError(f"{mistake}") from None
+    except InputInvalid as invalid:
+        error = error_of(invalid, system=system.name)
+        return IntegrationResponse(False, system.slug, "", error=error)
+    return call_integration(slug, user, inputs=values)
+
+
+def _given(pairs: list[str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise CommandError("--input takes a name and a value, such as --input limit=20.")
+        given[name] = value
+    return given
+
+
+def _told(response: IntegrationResponse) -> str:
+    error = response.error
+    if error is None:
+        return ""
+    steps = [f"{step['label']}: {step['url']}" for step in error.next_steps if step["url"]]
+    lines = [f"{error.title} ({error.code})", f"Cause: {error.cause}", f"Fix: {error.fix}", *steps]
+    if response.reference:
+        lines.append(f"Reference: {response.reference}")
+    return "\n".join(lines)

@@ -1,0 +1,55 @@
+"""What is written down of a call after its answer: failures and writes; the rest is counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from prometheus_client import Counter
+
+from connectedsystems.redact import redact_tree
+from integrations.lookup import Target
+from integrations.models import CallRecord
+from integrations.response import IntegrationResponse
+
+log = structlog.get_logger(__name__)
+
+CALLS = Counter("integration_calls", "Calls of integrations", ["integration", "outcome"])
+
+
+def after(
+    target: Target,
+    user: Any,
+    response: IntegrationResponse,
+    seconds: float,
+    facts: dict[str, Any],
+    *,
+    test: bool = False,
+) -> None:
+    """Count a call; keep a row of failures, of every ``modify`` and of the test panel's calls."""
+    code = response.error.code if response.error else ""
+    CALLS.labels(target.slug, code or "success").inc()
+    if response.success and target.usage == "query" and not test:
+        return
+    log.log(
+        20 if response.success else 30,
+        "integration_called",
+        integration=target.slug,
+        system=target.system_slug,
+        reference=response.reference,
+        code=code,
+        status=response.result.status_code if response.result else None,
+        seconds=round(seconds, 3),
+    )
+    CallRecord.objects.create(
+        reference=response.reference,
+        integration_id=target.integration_id,
+        system_id=target.system_id,
+        integration_slug=target.slug,
+        user_id=getattr(user, "pk", None),
+        success=response.success,
+        code=code,
+        facts=redact_tree(facts),
+        status=response.result.status_code if response.result else None,
+        seconds=seconds,
+    )

@@ -1,0 +1,290 @@
+"""Home, an integration's page (as a page and as JSON), and what a reference stands for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from authlinks import limits
+from authlinks.models import AuthorizationAttempt
+from authlinks.standing import standings
+from connectedsystems.diagnosis import diagnose, quote
+from connectedsystems.errors import Failure, InputInvalid
+from connectedsystems.models import Application, Authentication, ConnectedSystem
+from integrations import call, held, inputs, once
+from integrations.definition import Definition
+from integrations.forms import form_for
+from integrations.models import CallRecord, Integration
+from integrations.response import IntegrationResponse
+
+
+@login_required
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """What this user can use, and how their connections are."""
+    user: Any = request.user
+    systems = ConnectedSystem.objects.for_member(user).filter(
+        authentication=Authentication.AUTHORIZATION_CODE
+    )
+    offered = Integration.objects.for_member(user).select_related("connected_system__application")
+    by_application: dict[Application, list[Integration]] = {}
+    for each in offered:
+        by_application.setdefault(each.connected_system.application, []).append(each)
+    context = {
+        "applications": sorted(by_application.items(), key=lambda pair: pair[0].name),
+        "standings": standings(systems, user),
+        "held": held.of_user(user).exclude(state="delivered"),
+    }
+    return render(request, "integrations/home.html", context)
+
+
+def prefers_json(request: HttpRequest) -> bool:
+    """Whether the caller asks for JSON rather than for a page."""
+    preferred = request.get_preferred_type(["text/html", "application/json"])
+    return preferred == "application/json"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def integration(request: HttpRequest, slug: str) -> HttpResponse:
+    """One integration: its inputs as a form, the result, or the authorization link."""
+    as_json = prefers_json(request)
+    if not request.user.is_authenticated:
+        if as_json:
+            return JsonResponse({"error": {"code": "log_in", "title": "Log in first."}}, status=401)
+        return redirect_to_login(
+            request.get_full_path() if request.method != "POST" else request.path
+        )
+    user: Any = request.user
+    found = (
+        Integration.objects.for_member(user)
+        .filter(slug=slug)
+        .select_related("connected_system")
+        .first()
+    )
+    if found is None:
+        raise Http404("no such integration")
+    page = _Page(request, found, as_json)
+    response = page.answer()
+    response["Cache-Control"] = "no-store"
+    response["Vary"] = "Accept, Cookie"
+    return response
+
+
+class _Page:
+    """One request at an integration's page."""
+
+    def __init__(self, request: HttpRequest, found: Integration, as_json: bool) -> None:
+        self.request = request
+        self.integration = found
+        self.as_json = as_json
+        self.definition: Definition = call.definition_of(found.pk, found.version)
+
+    def answer(self) -> HttpResponse:
+        if self.definition.modifies:
+            if self.request.method == "POST":
+                return self._send()
+            if self.as_json:
+                return HttpResponseNotAllowed(["POST"])
+            return self._show(form=self._form(None))
+        if self.request.method == "POST":
+            return HttpResponseNotAllowed(["GET"])
+        given = self._given()
+        if not inputs.ready(self.definition.inputs, given) and not (self.as_json or given):
+            return self._show(form=self._form(None))
+        return self._call(given)
+
+    def _given(self) -> dict[str, Any]:
+        """What was typed, or sent as a JSON object; names that are no inputs are ignored."""
+        request = self.request
+        if request.method == "POST" and request.content_type == "application/json":
+            try:
+                body = json.loads(request.body or b"{}")
+            except (ValueError, RecursionError):
+                body = None
+            if not isinstance(body, dict):
+                raise InputInvalid({"body": ["The body must be a JSON object of inputs."]})
+            source: Any = body
+        else:
+            source = request.POST if request.method == "POST" else request.GET
+        names = {each.name for each in self.definition.inputs}
+        return {name: source[name] for name in source if name in names}
+
+    def _send(self) -> HttpResponse:
+        sent, first = once.take(self.request.POST.get("action", ""), self.request.user)
+        if not first:
+            return self._show(form=self._form(None), repeated=sent)
+        try:
+            given = self._given()
+        except InputInvalid as invalid:
+            once.release(sent)
+            return self._invalid({}, invalid)
+        response = self._call(given)
+        if response.status_code in (400, 429):
+            once.release(sent)
+        else:
+            once.note(sent, response.headers.get("X-Reference", ""))
+        return response
+
+    def _call(self, given: dict[str, Any]) -> HttpResponse:
+        texts = self.request.content_type != "application/json" or self.request.method != "POST"
+        try:
+            limits.count("call", str(self.request.user.pk))
+            values = inputs.read(self.definition.inputs, given, texts=texts)
+        except InputInvalid as invalid:
+            return self._invalid(given, invalid)
+        except Failure as failure:
+            return self._refused(given, failure)
+        response = call.call(self.integration.slug, self.request.user, values, hold=True)
+        if self.as_json:
+            return self._as_json(response)
+        return self._show(form=self._form(given), response=response)
+
+    def _invalid(self, given: dict[str, Any], invalid: InputInvalid) -> HttpResponse:
+        response = call.refused(self.integration.slug, self.request.user, invalid)
+        if self.as_json:
+            return self._as_json(response)
+        form = self._form(given)
+        form.is_valid()
+        return self._show(form=form, response=response)
+
+    def _refused(self, given: dict[str, Any], failure: Failure) -> HttpResponse:
+        answer = (
+            self._failure_json(failure)
+            if self.as_json
+            else self._show(form=self._form(given), failure=failure)
+        )
+        if failure.facts.get("retry_after"):
+            answer["Retry-After"] = str(failure.facts["retry_after"])
+        return answer
+
+    def _form(self, given: dict[str, Any] | None) -> Any:
+        return form_for(self.definition, given)
+
+    def _sees_detail(self) -> bool:
+        user: Any = self.request.user
+        return Integration.objects.for_designer(user).filter(pk=self.integration.pk).exists()
+
+    def _as_json(self, response: IntegrationResponse) -> JsonResponse:
+        detail = response.error is not None and self._sees_detail()
+        return JsonResponse(
+            response.to_json(detail=detail), status=response.http_status, json_dumps_params={}
+        )
+
+    def _failure_json(self, failure: Failure) -> JsonResponse:
+        diagnosis = diagnose(failure.code, failure.facts)
+        return JsonResponse(
+            {
+                "success": False,
+                "result": None,
+                "error": {
+                    "code": failure.code,
+                    "title": diagnosis.title,
+                    "message": diagnosis.user,
+                    "detail": None,
+                    "next_steps": [],
+                },
+                "connected_system": self.integration.connected_system.slug,
+                "needs_authorization": False,
+                "authorize_url": None,
+                "held": None,
+                "reference": "",
+            },
+            status=diagnosis.status,
+        )
+
+    def _show(
+        self,
+        *,
+        form: Any,
+        response: IntegrationResponse | None = None,
+        failure: Failure | None = None,
+        repeated: Any = None,
+    ) -> HttpResponse:
+        error = response.error if response else None
+        status = response.http_status if response else 200
+        context: dict[str, Any] = {
+            "integration": self.integration,
+            "system": self.integration.connected_system,
+            "definition": self.definition,
+            "form": form,
+            "response": response,
+            "repeated": repeated,
+            "action": once.new_action() if self.definition.modifies else "",
+            "shows_detail": error is not None and self._sees_detail(),
+        }
+        if failure is not None:
+            diagnosis = diagnose(failure.code, failure.facts)
+            context |= {"diagnosis": diagnosis, "reference": ""}
+            status = diagnosis.status
+        answer = render(self.request, "integrations/integration.html", context, status=status)
+        if response is not None:
+            answer["X-Reference"] = response.reference
+        return answer
+
+
+@login_required
+@require_safe
+def reference(request: HttpRequest, reference: str) -> HttpResponse:
+    """What happened under a reference: for the person concerned, designers and admins."""
+    user: Any = request.user
+    designed = ConnectedSystem.objects.for_designer(user)
+    code = reference.strip().upper()
+    attempts = [
+        attempt
+        for attempt in AuthorizationAttempt.objects.filter(reference=code).select_related("user")
+        if attempt.user_id == user.pk or designed.filter(pk=attempt.system_id).exists()
+    ]
+    calls = [
+        record
+        for record in CallRecord.objects.filter(reference=code).select_related(
+            "user", "system", "integration"
+        )
+        if record.user_id == user.pk
+        or (record.system_id and designed.filter(pk=record.system_id).exists())
+        or user.is_superuser
+    ]
+    if not attempts and not calls:
+        raise Http404("no such reference")
+    entries = [_attempt_entry(attempt, designed) for attempt in attempts]
+    entries += [_call_entry(record, designed, user) for record in calls]
+    return render(request, "integrations/reference.html", {"code": code, "entries": entries})
+
+
+def _attempt_entry(attempt: AuthorizationAttempt, designed: Any) -> dict[str, Any]:
+    code = attempt.present_code
+    facts = dict(attempt.facts)
+    system = ConnectedSystem.objects.filter(pk=attempt.system_id).first()
+    return {
+        "kind": "authorization attempt",
+        "record": attempt,
+        "system": system,
+        "at": attempt.begun_at,
+        "user": attempt.user,
+        "outcome": attempt.get_outcome_display(),
+        "diagnosis": diagnose(code, facts) if code else None,
+        "quote": quote(facts),
+        "facts": facts,
+        "shows_detail": designed.filter(pk=attempt.system_id).exists(),
+    }
+
+
+def _call_entry(record: CallRecord, designed: Any, user: Any) -> dict[str, Any]:
+    sees = user.is_superuser or designed.filter(pk=record.system_id).exists()
+    return {
+        "kind": "call",
+        "record": record,
+        "system": record.system,
+        "at": record.at,
+        "user": record.user,
+        "outcome": "Succeeded" if record.success else "Failed",
+        "diagnosis": diagnose(record.code, record.facts) if record.code else None,
+        "quote": quote(record.facts),
+        "facts": record.facts,
+        "shows_detail": sees,
+    }

@@ -1,0 +1,88 @@
+/* Authorization links: open a pop-up, wait for the truth from the server, and go on.
+   Without this script, or where the pop-up is blocked, they are ordinary links that come back. */
+(function () {
+  "use strict";
+  if (window.connectedSystemsAuthorize) return;
+  window.connectedSystemsAuthorize = true;
+
+  var PAUSE = 2000;
+  var LIFETIME = 10 * 60 * 1000;
+  var FEATURES = "popup=yes,width=560,height=720";
+
+  function say(link, text) {
+    var block = link.closest(".authorization, article");
+    var place = block && block.querySelector("[data-waiting]");
+    if (!place) return;
+    place.hidden = false;
+    place.setAttribute("role", "status");
+    place.textContent = text;
+  }
+
+  // A page that has its own way to go on stops the event "authorized".
+  function goOn(link) {
+    if (!link.dispatchEvent(new CustomEvent("authorized", { bubbles: true, cancelable: true }))) return;
+    var block = link.closest(".authorization");
+    var form = block && block.querySelector("form[data-deliver]");
+    if (form) form.submit();
+    else if (link.dataset.next) window.location.assign(link.dataset.next);
+    else window.location.reload();
+  }
+
+  function wait(link) {
+    var started = Date.now();
+    var before = link.dataset.attempt || "";
+    var busy = false;
+    var over = false;
+    var channel = typeof BroadcastChannel === "function" ? new BroadcastChannel("connected-systems") : null;
+
+    function stop() {
+      over = true;
+      window.clearInterval(timer);
+      if (channel) channel.close();
+    }
+
+    function look() {
+      if (busy || over) return;
+      if (Date.now() - started > LIFETIME) {
+        stop();
+        say(link, "This took longer than ten minutes. Click again to start afresh.");
+        return;
+      }
+      busy = true;
+      fetch(link.dataset.status, { headers: { Accept: "application/json" }, cache: "no-store", credentials: "same-origin" })
+        .then(function (answer) { return answer.ok ? answer.json() : null; })
+        .then(function (status) {
+          busy = false;
+          if (over || !status || !status.reference || status.reference === before) return;
+          if (status.attempt === "succeeded") {
+            stop();
+            goOn(link);
+          } else if (status.attempt === "failed") {
+            stop();
+            before = status.reference;
+            link.dataset.attempt = status.reference;
+            say(link, "That did not work (" + status.reference + "). The other window says why; you can click again.");
+          }
+        })
+        .catch(function () { busy = false; });
+    }
+
+    if (channel) channel.onmessage = look;
+    var timer = window.setInterval(function () {
+      if (document.visibilityState === "visible") look();
+    }, PAUSE);
+  }
+
+  document.addEventListener("click", function (event) {
+    var link = event.target.closest && event.target.closest("a[data-authorize][data-popup]");
+    if (!link || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    var popup = window.open(link.dataset.popup, "authorize-" + link.dataset.authorize, FEATURES);
+    if (!popup) {
+      say(link, "Your browser blocked the pop-up, so this page leads there itself and comes back.");
+      return;
+    }
+    event.preventDefault();
+    say(link, "Waiting for your approval in the other window…");
+    wait(link);
+  });
+})();

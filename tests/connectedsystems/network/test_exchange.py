@@ -1,0 +1,363 @@
+"""What comes back over a socket is a whole answer, or a failure with a name."""
+
+import gzip
+import http.client
+import socket
+import threading
+import time
+import zlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from connectedsystems.errors import OutboundFailure
+from connectedsystems.network.exchange import Answer, Dropped, exchange
+from tests.otherside import answer
+
+LIMIT = 1_000_000
+
+
+def hear(
+    data: bytes,
+    method: str = "GET",
+    *,
+    pause: float | None = None,
+    stay: bool = False,
+    seconds: float = 5.0,
+    limit: int = LIMIT,
+    step: int | None = None,
+) -> Answer:
+    """The answer to a request when the other side says ``data``."""
+    ours, theirs = socket.socketpair()
+
+    def speak() -> None:
+        theirs.recv(65536)
+        try:
+            for at in range(0, len(data), step or len(data) or 1):
+                theirs.sendall(data[at : at + (step or len(data))])
+                if pause:
+                    time.sleep(pause)
+            if not stay:
+                theirs.close()
+        except OSError:
+            pass
+
+    thread = threading.Thread(target=speak, daemon=True)
+    thread.start()
+    try:
+        return exchange(
+            ours, method, b"GET / HTTP/1.1\r\n\r\n", b"", time.monotonic() + seconds, limit
+        )
+    finally:
+        ours.close()
+        thread.join(5)
+        theirs.close()
+
+
+def code(data: bytes, method: str = "GET", **how: Any) -> str:
+    started = time.monotonic()
+    with pytest.raises(OutboundFailure) as caught:
+        hear(data, method, **how)
+    assert time.monotonic() - started < how.get("seconds", 5.0) + 1
+    return caught.value.code
+
+
+def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n", headers: bytes = b"") -> bytes:
+    parts = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + headers + b"\r\n" + parts + end
+
+
+# What is whole
+
+
+def test_a_body_of_known_length():
+    heard = hear(answer(b"hello", "201 Made", "X-A: 1", "x-a:  2 "), stay=True)
+    assert (heard.status, heard.reason, heard.body, heard.reusable) == (201, "Made", b"hello", True)
+    assert heard.headers[1:] == [("X-A", "1"), ("x-a", "2")]
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7])
+def test_it_does_not_matter_how_the_bytes_are_cut(step):
+    assert hear(answer(b"hello", "200 OK", "A: b"), step=step, stay=True).body == b"hello"
+    assert hear(chunked(b"ab", b"cde"), step=step, stay=True).body == b"abcde"
+
+
+def test_chunks_with_extensions_and_trailers():
+    data = chunked(end=b"3;a=b\r\nabc\r\n0\r\nX-Trailer: 1\r\n\r\n")
+    heard = hear(data, stay=True)
+    assert (heard.body, heard.reusable) == (b"abc", True)
+
+
+def test_a_body_that_ends_with_the_connection_is_not_reused():
+    heard = hear(b"HTTP/1.1 200 OK\r\n\r\nhello")
+    assert (heard.body, heard.reusable) == (b"hello", False)
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+def test_answers_that_have_no_body(status):
+    heard = hear(f"HTTP/1.1 {status}\r\n\r\n".encode(), stay=True)
+    assert (heard.body, heard.reusable) == (b"", True)
+
+
+def test_the_answer_to_head_has_no_body():
+    assert hear(answer(b"", length=500), "HEAD", stay=True).body == b""
+
+
+def test_interim_answers_are_passed_over():
+    data = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+    assert hear(data + answer(b"hello"), stay=True).status == 200
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        answer(b"a", "200 OK", "Connection: close"),
+        answer(b"a", "200 OK").replace(b"HTTP/1.1", b"HTTP/1.0"),
+        answer(b"a") + b"HTTP/1.1 200 OK\r\n\r\n",
+        chunked(b"a", headers=b"Content-Length: 1\r\n"),
+    ],
+)
+def test_a_connection_that_is_not_to_be_trusted_is_not_reused(data):
+    heard = hear(data, stay=True)
+    assert (heard.body, heard.reusable) == (b"a", False)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "packed"),
+    [
+        ("gzip", gzip.compress(b"hello" * 1000)),
+        ("x-gzip", gzip.compress(b"hello" * 500) + gzip.compress(b"hello" * 500)),
+        ("gzip", gzip.compress(b"hello" * 1000) + b"\0\0\0"),
+        ("deflate", zlib.compress(b"hello" * 1000)),
+        ("deflate", zlib.compress(b"hello" * 1000, wbits=-15)),
+        ("identity", b"hello" * 1000),
+    ],
+)
+@pytest.mark.parametrize("step", [None, 1])
+def test_packed_bodies_are_unpacked(encoding, packed, step):
+    data = answer(packed, "200 OK", f"Content-Encoding: {encoding}")
+    assert hear(data, step=step).body == b"hello" * 1000
+
+
+@pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 200_000])
+def test_packed_bodies_of_any_size_are_whole(size):
+    for wbits in (31, 15, -15):
+        name = "gzip" if wbits == 31 else "deflate"
+        packed = zlib.compress(b"x" * size, wbits=wbits)
+        assert hear(answer(packed, "200 OK", f"Content-Encoding: {name}")).body == b"x" * size
+
+
+# What is not
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        answer(b"hello", length=6),
+        chunked(b"hello", end=b""),
+        chunked(b"hello", end=b"5\r\nhe"),
+        chunked(b"hello", end=b"0\r\n"),
+        answer(gzip.compress(b"hello" * 100)[:-4], "200 OK", "Content-Encoding: gzip"),
+        answer(gzip.compress(b"hello" * 100)[:5], "200 OK", "Content-Encoding: gzip"),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"hello")[:-1],
+    ],
+)
+def test_E18_a_cut_answer_never_counts_as_whole(data):
+    assert code(data) == "bad_response"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"garbage\r\n\r\n", b"\x15\x03\x03\x00\x02\x02F", b"SSH-2.0-OpenSSH_9.6\r\n", b"220 smtp ready\r\n",
+        b"HTTP/2 200\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 99 x\r\n\r\n", b"HTTP/1.1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", b"HTTP/1.1 200 OK\r\nX : y\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: y\r\n folded\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: a\x00b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n", b"HTTP/1.1 200 OK\r\n: y\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\nab", b"HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\na",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        chunked(end=b"zz\r\n"), chunked(end=b"-1\r\n"), chunked(end=b"2\r\nabc\r\n0\r\n\r\n"),
+        chunked(end=b"f" * 17 + b"\r\n"),
+        answer(b"not packed", "200 OK", "Content-Encoding: gzip"),
+        answer(b"hello", "200 OK", "Content-Encoding: br"),
+        answer(b"hello", "200 OK", "Content-Encoding: gzip, gzip"),
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+    ],
+)  # fmt: skip
+def test_E18_broken_http_is_bad_response(data):
+    assert code(data) == "bad_response"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"X: " + b"a" * 100_000 + b"\r\n",
+        b"".join(b"X-%d: 1\r\n" % n for n in range(500)),
+        b"X: a\r\n" * 50_000,
+    ],
+)
+def test_E17_header_bombs_are_bad_response(headers):
+    assert code(b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n", stay=True) == "bad_response"
+
+
+def test_E17_a_value_full_of_blanks_is_read_at_once():
+    started = time.monotonic()
+    assert hear(answer(b"", "200 OK", "X: a" + " " * 60_000 + "b"), stay=True).status == 200
+    assert time.monotonic() - started < 0.5
+
+
+def test_E17_a_header_without_end_is_bad_response():
+    assert code(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 500_000, stay=True) == "bad_response"
+    assert code(chunked(end=b"1;" + b"a" * 500_000), stay=True) == "bad_response"
+    assert code(chunked(end=b"0\r\n" + b"X: a\r\n" * 5000), stay=True) == "bad_response"
+
+
+@pytest.mark.parametrize("data", [b"", b"HTTP/1.1 200"])
+def test_E18_a_connection_closed_at_once_says_that_it_was_sent(data):
+    with pytest.raises(OutboundFailure) as caught:
+        hear(data)
+    assert caught.value.sent is True
+    assert isinstance(caught.value, Dropped) == (not data)
+
+
+# Time
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * 1000,
+        answer(b"a" * 1000),
+        chunked(*[b"a"] * 200),
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"a" * 1000,
+    ],
+)
+def test_E15_one_byte_at_a_time_ends_at_the_deadline(data):
+    assert code(data, step=1, pause=0.02, stay=True, seconds=0.4) == "timeout"
+
+
+def test_E15_silence_ends_at_the_deadline():
+    assert code(b"", stay=True, seconds=0.3) == "timeout"
+    assert code(b"HTTP/1.1 200 OK\r\n", stay=True, seconds=0.3) == "timeout"
+
+
+@pytest.mark.parametrize("pause", [0.01, None])
+def test_E15_a_flood_of_100_continue_ends_at_the_deadline(pause):
+    flood = b"HTTP/1.1 100 Continue\r\n\r\n" * 100_000
+    assert (
+        code(flood, step=25 if pause else 65_525, pause=pause, stay=True, seconds=0.4) == "timeout"
+    )
+
+
+def test_E15_a_server_that_does_not_read_ends_at_the_deadline():
+    ours, theirs = socket.socketpair()
+    with ours, theirs, pytest.raises(OutboundFailure) as caught:
+        exchange(
+            ours, "POST", b"POST / HTTP/1.1\r\n\r\n", b"x" * 10_000_000, time.monotonic() + 0.3, 1
+        )
+    assert (caught.value.code, caught.value.sent) == ("timeout", True)
+
+
+def test_a_deadline_that_is_over_sends_nothing():
+    ours, theirs = socket.socketpair()
+    with ours, theirs, pytest.raises(OutboundFailure) as caught:
+        exchange(ours, "GET", b"GET / HTTP/1.1\r\n\r\n", b"", time.monotonic() - 1, 1)
+    assert (caught.value.code, caught.value.sent) == ("timeout", False)
+
+
+# Size
+
+
+def bomb(size: int) -> bytes:
+    packer = zlib.compressobj(9, wbits=31)
+    step = b"\0" * 1_000_000
+    return b"".join(packer.compress(step) for _ in range(size // len(step))) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        answer(b"", length=LIMIT + 1),
+        answer(b"a" * (LIMIT + 1)),
+        chunked(b"a" * LIMIT, b"a"),
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"a" * (LIMIT + 1),
+        answer(bomb(200_000_000), "200 OK", "Content-Encoding: gzip"),
+        answer(zlib.compress(b"\0" * (LIMIT + 1)), "200 OK", "Content-Encoding: deflate"),
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"") * 60_000,
+    ],
+)
+def test_E16_an_answer_over_the_limit_is_too_large(data):
+    assert code(data, stay=True) == "too_large"
+
+
+def test_E16_exactly_the_limit_passes():
+    assert len(hear(answer(b"a" * LIMIT)).body) == LIMIT
+    packed = gzip.compress(b"\0" * LIMIT)
+    assert len(hear(answer(packed, "200 OK", "Content-Encoding: gzip")).body) == LIMIT
+
+
+def test_E16_a_bomb_takes_little_memory():
+    import tracemalloc
+
+    data = answer(bomb(500_000_000), "200 OK", "Content-Encoding: gzip")
+    tracemalloc.start()
+    try:
+        assert code(data, stay=True) == "too_large"
+        assert tracemalloc.get_traced_memory()[1] < LIMIT + 8_000_000
+    finally:
+        tracemalloc.stop()
+
+
+# Anything at all
+
+
+@hypothesis_settings(max_examples=80, deadline=None)
+@given(st.binary(max_size=200), st.booleans())
+def test_any_bytes_are_an_answer_or_a_named_failure(data, begins_well):
+    try:
+        hear(b"HTTP/1.1 200 OK\r\n" + data if begins_well else data)
+    except OutboundFailure as failure:
+        assert failure.code in {"bad_response", "connection_failed", "too_large"}
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(
+    st.integers(200, 599).filter(lambda status: status not in (204, 304)),
+    st.lists(
+        st.tuples(
+            st.from_regex(r"X-[a-z]{1,8}", fullmatch=True),
+            st.from_regex(r"[!-~]([ -~]{0,20}[!-~])?", fullmatch=True),
+        ),
+        max_size=6,
+    ),
+    st.lists(st.binary(min_size=1, max_size=50), max_size=4),
+    st.booleans(),
+)
+def test_what_is_well_formed_reads_as_the_standard_library_reads_it(
+    status, headers, pieces, in_chunks
+):
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers).encode()
+    body = b"".join(pieces)
+    framing = b"Transfer-Encoding: chunked" if in_chunks else b"Content-Length: %d" % len(body)
+    if in_chunks:
+        body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+    data = b"HTTP/1.1 %d Fine\r\n%b%b\r\n\r\n%b" % (status, lines, framing, body)
+    expected = _as_the_standard_library(data)
+    heard = hear(data)
+    assert (heard.status, heard.reason, heard.headers, heard.body) == expected
+
+
+def _as_the_standard_library(data: bytes) -> tuple[Any, ...]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(data)
+        theirs.shutdown(socket.SHUT_WR)
+        response = http.client.HTTPResponse(ours)
+        response.begin()
+        return response.status, response.reason, response.getheaders(), response.read()

@@ -1,0 +1,51 @@
+"""Start-up checks: each has an id and a hint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.checks import run_checks
+from django.test import override_settings
+
+from connectedsystems import checks
+
+
+def found(**changed: Any) -> set[str]:
+    with override_settings(**changed):
+        messages = run_checks(tags=[checks.TAG], include_deployment_checks=True)
+    assert all(message.hint for message in messages)
+    return {str(message.id).partition(".")[2] for message in messages}
+
+
+def test_nothing_is_wrong_to_begin_with() -> None:
+    assert found(PUBLIC_BASE_URL="https://connect.example.org") == set()
+
+
+def test_D10_requests_in_a_transaction_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(settings.DATABASES["default"], "ATOMIC_REQUESTS", True)
+    assert "E001" in found()
+
+
+@pytest.mark.parametrize("keys", ["", "k1", "k1:c2hvcnQ="])
+def test_C5_keys_that_cannot_be_read_are_an_error(keys: str) -> None:
+    assert "E002" in found(VAULT_KEYS=keys)
+
+
+def test_C5_a_key_that_serves_twice_is_an_error() -> None:
+    assert "E002" in found(SECRET_KEY=settings.VAULT_KEYS.partition(":")[2])
+
+
+def test_an_address_that_is_none_is_an_error() -> None:
+    assert "E003" in found(PUBLIC_BASE_URL="")
+    assert "E003" in found(PUBLIC_BASE_URL="https://connect.example.org/path")
+
+
+def test_what_is_unwise_in_service_is_said() -> None:
+    assert found(DEBUG=True, PUBLIC_BASE_URL="http://localhost:8000") == {"E004"}
+    assert found(PUBLIC_BASE_URL="http://connect.example.org") == {"W001"}
+    here = {"PUBLIC_BASE_URL": "http://127.0.0.1", "RATE_LIMITS": {"call": (1, 60)}}
+    assert found(**here) == {"W002"}
+    assert found(**here, CACHE_IS_SHARED=True) == set()
+    assert found(**here, WEB_CONCURRENCY=1) == set()

@@ -1,0 +1,77 @@
+"""Every preset can be configured, and leads where its facts say."""
+
+from __future__ import annotations
+
+from io import StringIO
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from connectedsystems import configuration, placeholders
+from connectedsystems.oauth import authorization
+from connectedsystems.presets import Preset, preset, presets, search
+
+IDS = [each.key for each in presets()]
+
+
+def filled(each: Preset) -> configuration.Configuration:
+    data = each.data({name: f"my{number}" for number, name in enumerate(each.variables)})
+    data["slug"] = "known"
+    data["oauth"]["client_id"] = "our-client-id"
+    return configuration.parse(data)
+
+
+@pytest.mark.parametrize("each", presets(), ids=IDS)
+def test_it_sets_out_as_its_facts_say(each: Preset) -> None:
+    system = filled(each)
+    client = system.client(redirect_uri="https://ours.example/callback/", secrets={})
+    url = urlsplit(authorization.begin(client).url)
+    template = placeholders.fill_url(
+        str(each.system["oauth"]["authorization_endpoint"]),
+        {**client.known(), "query": "", "state": "s"},
+    )
+    expected = urlsplit(template)
+    assert (url.scheme, url.netloc, url.path) == (
+        expected.scheme,
+        expected.netloc,
+        expected.path,
+    )
+    sent = dict(parse_qsl(url.query, keep_blank_values=True))
+    written = each.system["oauth"].get("authorization_parameters") or {}
+    for name, value in written.items():
+        if value is None:
+            assert name not in sent
+        elif value and "{" not in str(value):
+            assert sent[name] == str(value)
+    assert "our-client-id" in sent.values()
+    assert ("code_challenge" in sent) == (each.system["oauth"].get("pkce") != "off")
+
+
+def test_no_secret_stands_in_the_data() -> None:
+    for each in presets():
+        assert "client_secret" not in each.system["oauth"]
+        assert "client_id" not in each.system["oauth"]
+
+
+def test_confirmed_ones_come_first() -> None:
+    found = search("a")
+    marks = [each.confirmed for each in found]
+    assert marks == sorted(marks, reverse=True)
+
+
+def test_the_command_lists_and_prints() -> None:
+    out = StringIO()
+    call_command("presets", "--search", "github", stdout=out)
+    assert "github" in out.getvalue()
+    out = StringIO()
+    call_command("presets", "github", stdout=out)
+    assert '"authorization_endpoint"' in out.getvalue()
+    with pytest.raises(CommandError, match="no preset nosuch"):
+        call_command("presets", "nosuch")
+
+
+def test_an_unconfirmed_one_says_so() -> None:
+    one = next(each for each in presets() if not each.confirmed)
+    assert "check the endpoints" in one.caution
+    assert preset(one.key) == one

@@ -1,0 +1,3 @@
+"""The room that all misbehaviours are played in."""
+
+from tests.faults.room import guest, room  # noqa: F401

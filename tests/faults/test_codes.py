@@ -1,0 +1,105 @@
+"""Every failure code of the catalogue, and the test that makes it happen through real HTTP."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from connectedsystems.diagnosis import CATALOGUE
+
+TESTS = Path(__file__).parent.parent
+ODD_TOKENS = "faults/test_exchange.py::test_an_odd_answer_stores_nothing"
+ODD_RENEWALS = "faults/test_renewal.py::test_an_odd_answer_keeps_the_old_pair"
+ODD_QUERIES = "faults/test_callbacks.py::test_an_odd_query_makes_no_token_request"
+ODD_CALLS = "faults/test_calls.py::test_a_query_meets_an_odd_answer"
+
+HAPPENS = {
+    "configuration_invalid": "workbench/test_systems.py",
+    "attempt_not_finished": "faults/test_ours.py::test_attempt_not_finished",
+    "state_missing": ODD_QUERIES,
+    "state_missing_session": "faults/test_callbacks.py::test_A1_without_a_log_in",
+    "state_unknown": ODD_QUERIES,
+    "state_used": "authlinks/test_walk.py::test_a_state_serves_once",
+    "state_expired": "faults/test_callbacks.py::test_A5_a_state_that_is_too_old",
+    "state_user_mismatch": "authlinks/test_walk.py::test_A2_the_user_switches_in_between",
+    "issuer_mismatch": "faults/test_callbacks.py::test_A11_A15_another_issuer",
+    "bad_callback": ODD_QUERIES,
+    "code_missing": ODD_QUERIES,
+    "access_denied": ODD_QUERIES,
+    "scope_refused": ODD_QUERIES,
+    "provider_error": ODD_QUERIES,
+    "token_http_error": ODD_TOKENS,
+    "token_not_json": ODD_TOKENS,
+    "token_missing": ODD_TOKENS,
+    "token_malformed": ODD_TOKENS,
+    "token_type_unsupported": ODD_TOKENS,
+    "token_refused": ODD_TOKENS,
+    "client_auth_failed": ODD_TOKENS,
+    "redirect_uri_mismatch": ODD_TOKENS,
+    "capture_missing": "faults/test_ours.py::test_capture_missing",
+    "scope_reduced": "faults/test_grants.py::test_B10_what_was_not_granted_is_said",
+    "refresh_token_missing": "faults/test_grants.py::test_C11_no_refresh_token_came_this_time",
+    "needs_authorization": ODD_CALLS,
+    "insufficient_scope": ODD_CALLS,
+    "configuration_changed": "faults/test_callbacks.py::test_configuration_changed_meanwhile",
+    "refresh_in_progress": "faults/test_ours.py::test_refresh_in_progress",
+    "refresh_failed": ODD_RENEWALS,
+    "refresh_outcome_unknown": ODD_RENEWALS,
+    "temporarily_unavailable": ODD_TOKENS,
+    "revocation_failed": "faults/test_ours.py::test_revocation_failed",
+    "input_invalid": "faults/test_json.py::test_wrong_inputs",
+    "call_refused": ODD_CALLS,
+    "call_not_found": ODD_CALLS,
+    "call_failed": ODD_CALLS,
+    "success_rule_failed": "faults/test_ours.py::test_success_rule_failed",
+    "rate_limited": ODD_CALLS,
+    "address_refused": "faults/test_calls.py::test_E1_addresses_that_lead_nowhere",
+    "redirect_refused": ODD_CALLS,
+    "tls_error": "faults/test_calls.py::test_E1_token_endpoints_that_lead_nowhere",
+    "connection_failed": ODD_CALLS,
+    "timeout": ODD_CALLS,
+    "too_large": ODD_CALLS,
+    "bad_response": ODD_CALLS,
+    "too_many_requests": "faults/test_callbacks.py::test_G15_limits_of_setting_out_and_coming_back",
+    "not_allowed": "faults/test_ours.py::test_H8_not_allowed",
+    "decrypt_failed": "faults/test_ours.py::test_C3_a_damaged_token",
+    "key_missing": "faults/test_ours.py::test_C7_the_systems_own_secret_at_a_refresh",
+    "internal_error": "faults/test_ours.py::test_D9_a_store_that_breaks_while_a_pair_is_saved",
+}
+
+MISSING = {
+    "busy": "nothing says it: no share of a process's threads per system, no circuit",
+    "in_transaction": "a programmer's mistake is raised, and no page tells it",
+    "popup_blocked": "only a browser can make it happen",
+}
+
+_PARTS = {
+    ODD_TOKENS: "faults/token_answers.py",
+    ODD_RENEWALS: "faults/token_answers.py",
+}
+
+
+def _cases() -> list[object]:
+    return [
+        pytest.param(code, marks=pytest.mark.xfail(reason=MISSING[code], strict=True))
+        if code in MISSING
+        else code
+        for code in CATALOGUE
+    ]
+
+
+@pytest.mark.parametrize("code", _cases())
+def test_a_test_makes_it_happen(code: str) -> None:
+    where = HAPPENS.get(code, "")
+    assert where, f"no test makes {code} happen"
+    file, _, name = where.partition("::")
+    text = (TESTS / file).read_text()
+    assert not name or re.search(rf"^def {name}\(", text, re.MULTILINE), where
+    told = (TESTS / _PARTS.get(where, file)).read_text()
+    assert f'"{code}"' in told or code in told, f"{where} does not name {code}"
+
+
+def test_nothing_else_is_listed() -> None:
+    assert set(HAPPENS) | set(MISSING) == set(CATALOGUE)

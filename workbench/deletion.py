@@ -1,0 +1,56 @@
+"""What goes with an object when it is deleted, as counts: a long list warns nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db.models import CASCADE, PROTECT, Model
+from django.http import HttpRequest
+from django.utils.text import capfirst
+from unfold.admin import ModelAdmin
+
+_FATES = {
+    "authorization": "revoked at the other system, where it can be asked, and forgotten here",
+}
+
+
+class SaysWhatGoes(ModelAdmin):
+    """Counts what a deletion takes along; what the product wrote needs no permission of its own."""
+
+    def get_deleted_objects(
+        self, objs: Iterable[Any], request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
+        rows = list(objs)
+        named: list[Any] = [f"{capfirst(self.opts.verbose_name)}: {row}" for row in rows]
+        counts: dict[str, int] = {}
+        kept: list[str] = []
+        for relation in self.opts.related_objects:
+            number = _number(relation, rows)
+            if number and relation.on_delete is PROTECT:
+                kept.append(_counted(relation.related_model, number))
+            elif number and relation.on_delete is CASCADE:
+                counts[str(relation.related_model._meta.verbose_name_plural)] = number
+                named.append(_with_fate(relation.related_model, number))
+        lacking = {
+            str(self.opts.verbose_name)
+            for row in rows
+            if not self.has_delete_permission(request, row)
+        }
+        counts = {str(self.opts.verbose_name_plural): len(rows), **counts}
+        return named, counts, lacking, kept
+
+
+def _number(relation: Any, rows: Sequence[Model]) -> int:
+    model = relation.related_model
+    return int(model._default_manager.filter(**{f"{relation.field.name}__in": rows}).count())
+
+
+def _counted(model: type[Model], number: int) -> str:
+    meta = model._meta
+    return f"{number} {meta.verbose_name if number == 1 else meta.verbose_name_plural}"
+
+
+def _with_fate(model: type[Model], number: int) -> str:
+    fate = _FATES.get(str(model._meta.model_name))
+    return f"{_counted(model, number)}: {fate}" if fate else _counted(model, number)

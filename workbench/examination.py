@@ -1,0 +1,62 @@
+"""Check configuration: the doctor's steps on values that are not saved, shown one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.http import HttpRequest, StreamingHttpResponse
+from django.template.loader import render_to_string
+from django.views.decorators.debug import sensitive_variables
+
+from connectedsystems import doctor, redact
+from connectedsystems.configuration import Configuration
+from connectedsystems.models import redirect_uri_of
+from workbench.systemfields import labelled
+
+_PAGE = "workbench/systems/check.html"
+_STEP = "workbench/systems/_step.html"
+_MARKS = {"ok": ("✓", "Good"), "warn": ("!", "Warning"), "fail": ("✗", "Wrong")}
+_HERE = "%steps-stand-here%"
+
+
+@sensitive_variables()
+def stream(
+    request: HttpRequest,
+    parsed: Configuration,
+    secrets: Mapping[str, Any],
+    public_id: Any,
+    *,
+    bare: bool,
+) -> StreamingHttpResponse:
+    """The steps as list items, each sent when it is known; a whole page unless ``bare``."""
+    head, tail = "", ""
+    if not bare:
+        head, tail = render_to_string(_PAGE, {"here": _HERE}, request).split(_HERE)
+    uri = redirect_uri_of(public_id)
+
+    def pieces() -> Iterator[str]:
+        # The request's own scope of redaction has ended when this runs.
+        with redact.scope():
+            yield head
+            for step in doctor.examine(parsed, secrets, uri):
+                yield _item(step)
+            yield tail
+
+    response = StreamingHttpResponse(pieces(), content_type="text/html; charset=utf-8")
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
+def _item(step: doctor.Step) -> str:
+    mark, word = _MARKS.get(step.outcome, ("?", "Not known"))
+    label = labelled(step.look_at) if step.look_at else ""
+    context = {
+        "step": step,
+        "name": step.name.replace(step.look_at, label),
+        "sentence": step.sentence.replace(step.look_at, label, 1),
+        "mark": mark,
+        "word": word,
+        "label": label,
+    }
+    return f"{render_to_string(_STEP, context).strip()}\n"

@@ -1,0 +1,47 @@
+"""``prune``: delete what is kept for a time only."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from authlinks.models import AuthorizationAttempt
+from integrations.models import CallRecord, HeldState, HeldSubmission, SentForm
+
+DRAFT_HOURS = 24
+
+
+class Command(BaseCommand):
+    help = (
+        "Delete attempts and call records older than --days, held submissions that ran out, and"
+        " what drafts brought more than a day ago. Audit events are kept."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--days", type=int, default=30, help="how long records are kept (default: %(default)s)"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = timezone.now()
+        before = now - timedelta(days=max(1, options["days"]))
+        day_ago = now - timedelta(hours=DRAFT_HOURS)
+        done = HeldSubmission.objects.exclude(state=HeldState.SENDING)
+        counts = {
+            "drafts' tokens": AuthorizationAttempt.objects.filter(
+                begun_at__lt=day_ago, draft_answer__isnull=False
+            ).update(draft=None, draft_answer=None),
+            "attempts": AuthorizationAttempt.objects.filter(begun_at__lt=before).delete()[0],
+            "call records": CallRecord.objects.filter(at__lt=before).delete()[0],
+            "sent forms": SentForm.objects.filter(at__lt=day_ago).delete()[0],
+            "held submissions": HeldSubmission.objects.filter(
+                state=HeldState.WAITING, ends_at__lt=now
+            ).delete()[0]
+            + done.exclude(state=HeldState.WAITING).filter(held_at__lt=before).delete()[0],
+        }
+        for what, count in counts.items():
+            self.stdout.write(f"{what}: {count}")

@@ -1,0 +1,519 @@
+"""The form of a connected system: checked whole by Save, its secrets written and never shown."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final
+
+from django import forms
+from django.core import signing
+from django.utils.text import slugify
+from django.views.decorators.debug import sensitive_variables
+from unfold import widgets
+
+from authlinks.models import Authorization
+from authlinks.question import Brought
+from connectedsystems import configuration
+from connectedsystems.configuration import SUPPORTED, Configuration
+from connectedsystems.diagnosis import CATALOGUE
+from connectedsystems.errors import ConfigurationInvalid, VaultFailure
+from connectedsystems.models import Authentication, ConnectedSystem, redirect_uri_of
+from workbench import logos, systemfields, tries, typedsecrets
+from workbench.says import Says, coded, mistakes
+from workbench.systemfields import PLACES, SECRETS, Place
+
+_SALT = "workbench.systemform"
+ACCEPT_ENDING = "end_authorizations"
+ACCEPT_UNTRIED = "save_untried"
+AUTHENTICATIONS: Final = [
+    choice for choice in Authentication.choices if choice[0] in SUPPORTED["authentication"]
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """A form's public id, whose form it is, and when it was opened: signed, in a hidden field."""
+
+    public_id: uuid.UUID
+    at: datetime
+
+    @classmethod
+    def now(cls, public_id: uuid.UUID) -> Birth:
+        return cls(public_id, datetime.now(UTC))
+
+    def signed(self, user: Any) -> str:
+        """The hidden field's value for this user."""
+        content = [self.public_id.hex, user.pk, self.at.timestamp()]
+        return signing.dumps(content, salt=_SALT)
+
+    @classmethod
+    def read(cls, value: str, user: Any) -> Birth | None:
+        """The birth in a hidden field's value; None where it is forged or somebody else's."""
+        try:
+            public_id, owner, at = signing.loads(value, salt=_SALT)
+        except (signing.BadSignature, ValueError):
+            return None
+        if owner != user.pk:
+            return None
+        return cls(uuid.UUID(public_id), datetime.fromtimestamp(at, UTC))
+
+
+@dataclass
+class Typed:
+    """What the form says, secrets merged with those that are stored or were typed before."""
+
+    data: dict[str, Any]
+    new_secrets: dict[str, Any] = field(repr=False)
+    secrets: dict[str, Any] = field(repr=False)
+    errors: dict[str, list[str]]
+    unreadable: bool = False
+    """Whether the stored secrets do not open."""
+
+    @property
+    def keeps_unreadable(self) -> bool:
+        """Whether sealed secrets that do not open stay, since none was typed in their place."""
+        return self.unreadable and not self.new_secrets
+
+
+@sensitive_variables()
+def typed(
+    post: Mapping[str, str],
+    system: ConnectedSystem | None,
+    public_id: uuid.UUID,
+    user: Any,
+    session: tries.Session,
+) -> Typed:
+    """Read the form's values as they were posted; nothing is checked but their JSON."""
+    written = systemfields.read(post, system.configuration if system else {})
+    for key in systemfields.COLUMNS:
+        written.data[key] = (post.get(key) or "").strip()
+    written.data["authentication"] = written.data["authentication"] or "none"
+    try:
+        data, from_variables = configuration.split(written.data)
+    except ConfigurationInvalid as invalid:
+        data, from_variables = written.data, {}
+        for key, texts in invalid.errors.items():
+            written.errors.setdefault(systemfields.field_of(key), []).extend(texts)
+    stored, unreadable = _stored(system)
+    before = typedsecrets.kept(session, public_id, user)
+    new = {**before, **written.secrets}
+    variables = {**(before.get("variables") or {}), **(from_variables.get("variables") or {})}
+    if variables:
+        new["variables"] = variables
+    return Typed(
+        data=data,
+        new_secrets=new,
+        secrets=systemfields.merged_secrets(stored, new),
+        errors=written.errors,
+        unreadable=unreadable,
+    )
+
+
+def _stored(system: ConnectedSystem | None) -> tuple[dict[str, Any], bool]:
+    if system is None:
+        return {}, False
+    try:
+        return system.opened_secrets(), False
+    except VaultFailure:
+        return {}, True
+
+
+def mistakes_in(invalid: ConfigurationInvalid) -> dict[str, list[str]]:
+    """Sentences by the form's field, from those by key path."""
+    found: dict[str, list[str]] = {}
+    for key, texts in invalid.errors.items():
+        name = systemfields.field_of(key)
+        place = next((each for each in PLACES if each.name == name), None)
+        rest = key[len(place.key) + 1 :] if place and key != place.key else ""
+        found.setdefault(name, []).extend(f"{rest}: {text}" if rest else text for text in texts)
+    return found
+
+
+# Browsers take a form with several password fields for several forms, and complain.
+_MASKED: Final = frozenset({"client_secret_next", "api_key_value", "basic_password"})
+
+
+_COLUMN_HELP: Final = {
+    "application": "Its designers may configure this system, its members may use it.",
+    "slug": "Stands in addresses of this site. Left empty, it is made of the name.",
+    "description": "What is to be had there; users see it.",
+    "base_url": "What the addresses of all integrations begin with.",
+    "authorization_message": "Shown beside the authorization link.",
+}
+
+
+def _widget(place: Place) -> forms.Widget:
+    if place.kind == "choice":
+        return widgets.UnfoldAdminSelectWidget(choices=place.choices)
+    if place.kind == "json":
+        attrs = {"rows": 3, "spellcheck": "false", "placeholder": place.example}
+        return widgets.UnfoldAdminTextareaWidget(attrs=attrs)
+    if place.kind == "secret":
+        attrs = {"autocomplete": "off", "spellcheck": "false"}
+        if place.name in _MASKED:
+            return widgets.UnfoldAdminTextInputWidget(attrs={**attrs, "class": "masked"})
+        return widgets.UnfoldAdminPasswordWidget(attrs=attrs)
+    attrs = {"autocomplete": "off", "spellcheck": "false", "placeholder": place.example}
+    if place.kind == "number":
+        attrs["inputmode"] = "numeric"
+    return widgets.UnfoldAdminTextInputWidget(attrs=attrs)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A field as a template shows it: with which authentications, and how to remove a secret."""
+
+    field: forms.BoundField
+    with_: str = ""
+    remove: forms.BoundField | None = None
+
+
+_FIRST: Final = frozenset(
+    {"client_id", "client_secret", "authorization_endpoint", "token_endpoint", "scope"}
+)
+
+
+class SystemForm(forms.ModelForm):
+    """Fields are named as the bundle's keys; the class used carries ``user`` and ``session``."""
+
+    user: ClassVar[Any] = None
+    session: ClassVar[tries.Session] = {}
+
+    class Meta:
+        model = ConnectedSystem
+        fields = ("application", *systemfields.COLUMNS)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.says: Says | None = None
+        self.typed: Typed | None = None
+        self.parsed: Configuration | None = None
+        self.attempt: Any = None
+        self.result: Brought | None = None
+        self.ended = 0
+        self.logo: logos.Logo | None = None
+        self.was_saved = not self.instance._state.adding
+        self.birth = self._birth()
+        self.typed_before = typedsecrets.kept(self.session, self.birth.public_id, self.user)
+        self._add_fields()
+
+    def _birth(self) -> Birth:
+        given = Birth.read(self.data.get("public_id", ""), self.user) if self.is_bound else None
+        if self.was_saved:
+            since = given.at if given and given.public_id == self.instance.pk else None
+            return Birth(self.instance.pk, since) if since else Birth.now(self.instance.pk)
+        return given or Birth.now(uuid.uuid4())
+
+    @property
+    def redirect_uri(self) -> str:
+        return redirect_uri_of(self.birth.public_id)
+
+    def _add_fields(self) -> None:
+        if "slug" in self.fields:
+            self.fields["slug"].required = False
+            self.fields["authentication"].choices = AUTHENTICATIONS  # type: ignore[attr-defined]
+            self._word_columns()
+        values = dict(systemfields.shown(self.instance.configuration))
+        self.fields["public_id"] = forms.CharField(widget=forms.HiddenInput, required=False)
+        # A form that is bound shows what was posted, a forged public id included.
+        self.initial["public_id"] = self.birth.signed(self.user)
+        self.fields["logo"] = forms.FileField(
+            required=False,
+            widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/gif,image/webp"}),
+            help_text="PNG, JPEG, GIF or WebP. It is drawn anew, at most 256 pixels wide.",
+        )
+        if self.instance.logo_etag:
+            self.fields["logo_remove"] = _checkbox("Remove the logo")
+        for place in PLACES:
+            self.fields[place.name] = forms.CharField(
+                required=False,
+                label=place.label,
+                help_text=place.help,
+                widget=_widget(place),
+                initial=values.get(place.name),
+            )
+        self._mark_secrets()
+        self.fields[ACCEPT_ENDING] = _checkbox("End them and save")
+        self.fields[ACCEPT_UNTRIED] = _checkbox("Save without authorizing again")
+
+    def _word_columns(self) -> None:
+        for name, help_text in _COLUMN_HELP.items():
+            self.fields[name].label = systemfields.labelled(name)
+            self.fields[name].help_text = help_text
+        for name in ("description", "authorization_message"):
+            self.fields[name].widget.attrs["rows"] = 3
+
+    def _mark_secrets(self) -> None:
+        stored, self.unreadable = _stored(self.instance if self.was_saved else None)
+        for place in SECRETS:
+            there = place.secret in stored or bool(self.typed_before.get(place.secret))
+            here = self.fields[place.name]
+            here.is_stored = there  # type: ignore[attr-defined]
+            if not there:
+                continue
+            here.widget.attrs["placeholder"] = "Stored. Type here to replace it."
+            self.fields[f"{place.name}_remove"] = _checkbox("Remove what is stored")
+
+    # What the template shows
+
+    @property
+    def shown(self) -> dict[str, Shown]:
+        """Every field by its name."""
+        places = {place.name: place for place in PLACES}
+        return {name: self._shown(name, places.get(name)) for name in self.fields}
+
+    def _shown(self, name: str, place: Place | None) -> Shown:
+        remove = f"{name}_remove"
+        with_ = place.with_ if place else systemfields.EVERY
+        return Shown(
+            field=self[name],
+            with_="" if with_ == systemfields.EVERY else " ".join(sorted(with_)),
+            remove=self[remove] if remove in self.fields else None,
+        )
+
+    @property
+    def advanced(self) -> list[Shown]:
+        """The rest of the OAuth box."""
+        return [
+            self._shown(place.name, place)
+            for place in PLACES
+            if place.path[0] == "oauth" and place.name not in _FIRST
+        ]
+
+    @property
+    def requests(self) -> list[Shown]:
+        """What every request of this system carries."""
+        return [self._shown(place.name, place) for place in PLACES if len(place.path) == 1]
+
+    @property
+    def advanced_is_open(self) -> bool:
+        return any(each.field.errors for each in self.advanced)
+
+    @property
+    def requests_are_open(self) -> bool:
+        return any(each.field.errors for each in self.requests)
+
+    @property
+    def confirm(self) -> forms.BoundField | None:
+        """The checkbox that lets a held save go on."""
+        return self[self.says.confirm[0]] if self.says and self.says.confirm else None
+
+    # Checks
+
+    def clean_name(self) -> str:
+        return str(self.cleaned_data.get("name") or "").strip()
+
+    def clean_slug(self) -> str:
+        typed_slug = str(self.cleaned_data.get("slug") or "").strip()
+        return typed_slug or slugify(self.cleaned_data.get("name") or "")[:64].strip("-")
+
+    def clean_logo(self) -> Any:
+        upload = self.cleaned_data.get("logo")
+        if upload:
+            try:
+                self.logo = logos.read(upload)
+            except logos.LogoRefused as refused:
+                raise forms.ValidationError(str(refused)) from None
+        return upload
+
+    @sensitive_variables()
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        self._check_birth()
+        post = {**self._posted(), "slug": cleaned.get("slug") or ""}
+        system = self.instance if self.was_saved else None
+        said = typed(post, system, self.birth.public_id, self.user, self.session)
+        for name, texts in said.errors.items():
+            self._refuse(name, texts)
+        try:
+            self.parsed = configuration.parse(said.data)
+        except ConfigurationInvalid as invalid:
+            for name, texts in mistakes_in(invalid).items():
+                self._refuse(name, texts)
+        if self.parsed:
+            self._check_whole(self.parsed, said)
+        self.typed = said
+        return cleaned
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        if self.errors:
+            self.says = mistakes(self._texts(), self._code())
+        elif self.parsed and self.typed:
+            self._check_consequences(self.parsed, self.typed)
+        if self.errors:
+            self._keep_what_was_typed()
+
+    @sensitive_variables()
+    def _keep_what_was_typed(self) -> None:
+        """The page comes back with all of it but the secrets, which wait in the session."""
+        if self.typed is None:
+            return
+        typedsecrets.keep(self.session, self.birth.public_id, self.user, self.typed.new_secrets)
+        self.typed_before = typedsecrets.kept(self.session, self.birth.public_id, self.user)
+        self._mark_secrets()
+        shown = dict(systemfields.shown(self.typed.data))
+        again = {"public_id": self.birth.signed(self.user)}
+        # Text that is no JSON comes back as it was typed, unless a secret may stand in it.
+        if "variables" not in self.errors or "secret" in self.data.get("variables", ""):
+            again["variables"] = shown.get("variables", "")
+        self.data = {**self._posted(), **again}
+
+    def _posted(self) -> dict[str, str]:
+        return {name: self.data.get(name, "") for name in self.data}
+
+    def _check_birth(self) -> None:
+        given = Birth.read(self.data.get("public_id", ""), self.user)
+        if self.was_saved:
+            return
+        if given is None:
+            self._refuse("public_id", ["This form was not opened by you. Open a new one."])
+        elif ConnectedSystem.objects.filter(pk=given.public_id).exists():
+            self._refuse("public_id", ["This form was saved already. Open the list of systems."])
+
+    def _check_whole(self, parsed: Configuration, said: Typed) -> None:
+        if not parsed.base_url:
+            self._refuse("base_url", ["needs a value: integrations call addresses under it."])
+        said.secrets = systemfields.wanted_secrets(
+            said.secrets, parsed.authentication, parsed.secret_variables
+        )
+        if said.keeps_unreadable:
+            return
+        for key in parsed.missing_secrets(said.secrets):
+            self._refuse(systemfields.field_of(key), ["needs a value."])
+
+    def _check_consequences(self, parsed: Configuration, said: Typed) -> None:
+        """What a save would end, and whether what was tried is what is saved."""
+        self.attempt = tries.latest(self.birth.public_id, self.user, self.birth.at)
+        self.result = tries.brought(self.attempt, self.session)
+        if self.result and parsed.authentication == configuration.AUTHORIZATION_CODE:
+            changed = tries.changes(self.attempt, said.data)
+            if changed:
+                self.result = None
+            if changed and not self.cleaned_data.get(ACCEPT_UNTRIED):
+                self._hold_untried(changed)
+                return
+        else:
+            self.result = None
+        self.ended = self._count_ended(parsed)
+        if self.ended and not self.cleaned_data.get(ACCEPT_ENDING):
+            self._hold_ending()
+
+    def _hold_untried(self, changed: list[str]) -> None:
+        self._hold(
+            Says(
+                tone="bad",
+                title="Authorize again: the settings changed since you did",
+                code="configuration_changed",
+                lines=(
+                    ("", f"Changed since you authorized: {', '.join(changed)}. Nothing is lost."),
+                    ("Cause", "An authorization holds only for the settings it was given under."),
+                    ("Fix", "Click Authorize again, then Save. Or save without an authorization."),
+                ),
+                confirm=(ACCEPT_UNTRIED, "Save without authorizing again"),
+            )
+        )
+
+    def _hold_ending(self) -> None:
+        many = f"{self.ended} authorization{'s' if self.ended > 1 else ''}"
+        self._hold(
+            Says(
+                tone="bad",
+                title=f"This change ends {many}",
+                code="configuration_changed",
+                lines=(
+                    (
+                        "",
+                        f"{many} {'were' if self.ended > 1 else 'was'} given under the settings"
+                        " as they are now. Nothing has been saved yet.",
+                    ),
+                    (
+                        "Cause",
+                        "The Client ID, an endpoint, the Authentication or the origin of the"
+                        " Base URL is another one: a token is never sent to an address its"
+                        " user did not approve.",
+                    ),
+                    (
+                        "Fix",
+                        "Take the change back; or confirm below, and save again. These users"
+                        " then have to authorize again.",
+                    ),
+                ),
+                confirm=(ACCEPT_ENDING, f"End {many} and save"),
+            )
+        )
+
+    def _hold(self, says: Says) -> None:
+        self.says = says
+        self.add_error("public_id", says.title)
+
+    def _count_ended(self, parsed: Configuration) -> int:
+        if not self.was_saved:
+            return 0
+        before = configuration.read(ConnectedSystem.objects.get(pk=self.instance.pk).as_data())
+        same = (before.fingerprint(), before.authentication) == (
+            parsed.fingerprint(),
+            parsed.authentication,
+        )
+        if same:
+            return 0
+        return Authorization.objects.filter(
+            system_id=self.instance.pk, fingerprint=before.fingerprint(), ended_code=""
+        ).count()
+
+    def _refuse(self, name: str, texts: list[str]) -> None:
+        if name in self.errors:
+            return
+        for written in texts:
+            code, text = coded(written)
+            error = forms.ValidationError(text, code=code or "invalid")
+            self.add_error(name if name in self.fields else None, error)
+
+    def _code(self) -> str:
+        """The failure code among the mistakes, if one has any."""
+        codes = [error.code or "" for found in self.errors.as_data().values() for error in found]
+        return next((code for code in codes if code in CATALOGUE), "")
+
+    def _texts(self) -> dict[str, list[str]]:
+        return {name: [str(text) for text in texts] for name, texts in self.errors.items()}
+
+    # What is saved
+
+    @sensitive_variables()
+    def write(self, system: ConnectedSystem) -> bool:
+        """Put the checked values into the row, unsaved; False where nothing changes."""
+        assert self.typed is not None and self.parsed is not None
+        before = ConnectedSystem.objects.filter(pk=system.pk).first() if self.was_saved else None
+        data = self.typed.data
+        if not self.was_saved:
+            system.pk = self.birth.public_id
+        for key in systemfields.COLUMNS:
+            setattr(system, key, data.get(key) or "")
+        system.configuration = {
+            key: value for key, value in data.items() if key not in systemfields.COLUMNS
+        }
+        if self.logo:
+            system.logo, system.logo_etag = self.logo.png, self.logo.etag
+        elif self.cleaned_data.get("logo_remove"):
+            system.logo, system.logo_etag = None, ""
+        if before is not None and self._is_same(before, system):
+            return False
+        if not self.typed.keeps_unreadable:
+            system.seal_secrets(self.typed.secrets)
+        system.version = before.version + 1 if before else 1
+        return True
+
+    @sensitive_variables()
+    def _is_same(self, before: ConnectedSystem, now: ConnectedSystem) -> bool:
+        assert self.typed is not None
+        columns = (*systemfields.COLUMNS, "application_id", "configuration", "logo_etag")
+        if any(getattr(before, name) != getattr(now, name) for name in columns):
+            return False
+        return self.typed.keeps_unreadable or _stored(before) == (self.typed.secrets, False)
+
+
+def _checkbox(label: str) -> forms.BooleanField:
+    return forms.BooleanField(required=False, label=label, widget=widgets.UnfoldBooleanWidget())

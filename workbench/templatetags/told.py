@@ -1,0 +1,12 @@
+"""The words of ``workbench.told`` for templates."""
+
+from __future__ import annotations
+
+from django import template
+
+from workbench import told
+
+register = template.Library()
+
+register.filter("moment", told.moment)
+register.filter("reference_link", told.reference_link)

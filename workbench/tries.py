@@ -1,0 +1,141 @@
+"""What a designer has tried of a configuration that is not saved: begun, come back, taken over."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, MutableMapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from authlinks import flow, limits, question, registration, returned, tokens
+from authlinks.models import AttemptOutcome, Authorization, AuthorizationAttempt, place_of
+from authlinks.question import Brought
+from connectedsystems import configuration, vault
+from connectedsystems.configuration import Configuration
+from connectedsystems.configuration.keys import ENDPOINTS
+from connectedsystems.diagnosis import FIELDS
+from connectedsystems.errors import VaultFailure
+from connectedsystems.models import ConnectedSystem
+
+LIFETIME = timedelta(hours=24)
+
+Session = MutableMapping[str, Any]
+
+# What a try needs to know; the rest of the form is checked by Save.
+_NEEDED = ("authentication", "base_url", "oauth", "variables", "token_placement")
+_STAND_IN = {"slug": "draft", "name": "Draft"}
+
+
+def needed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a written system that an authorization depends on."""
+    return {**_STAND_IN, **{key: data[key] for key in _NEEDED if data.get(key)}}
+
+
+@sensitive_variables()
+def begin(
+    public_id: uuid.UUID,
+    data: Mapping[str, Any],
+    secrets: Mapping[str, Any],
+    user: Any,
+    session: Session,
+    next_path: str,
+) -> tuple[AuthorizationAttempt, str]:
+    """Begin an attempt with these values; gives it and the other system's address.
+
+    Raises ConfigurationInvalid for values that cannot be used, and other Failures of ``begin``.
+    """
+    drafted = registration.of_draft(public_id, registration.draft_text(needed(data), dict(secrets)))
+    limits.check_authorize(user)
+    _forget_old(user)
+    return flow.begin(drafted, user, session, next_path=next_path, popup=True)
+
+
+def _forget_old(user: Any) -> None:
+    AuthorizationAttempt.objects.filter(
+        user=user, draft__isnull=False, begun_at__lt=timezone.now() - LIFETIME
+    ).update(draft=None, draft_answer=None)
+
+
+def latest(public_id: uuid.UUID, user: Any, since: datetime) -> AuthorizationAttempt | None:
+    """This user's newest try of this form; ``since``: when the form was opened."""
+    return (
+        AuthorizationAttempt.objects.filter(
+            system_id=public_id, user=user, draft__isnull=False, begun_at__gte=since
+        )
+        .order_by("-begun_at")
+        .first()
+    )
+
+
+@sensitive_variables()
+def brought(attempt: AuthorizationAttempt | None, session: Session) -> Brought | None:
+    """What a try brought, for the session it came back to, within 24 hours."""
+    if attempt is None or attempt.outcome != AttemptOutcome.SUCCEEDED:
+        return None
+    here = attempt.pk.hex in session.get(returned.SESSION_KEY, [])
+    ended = attempt.finished_at
+    if not here or ended is None or timezone.now() - ended > LIFETIME:
+        return None
+    try:
+        return question.kept(attempt)
+    except VaultFailure:
+        return None
+
+
+def tried(attempt: AuthorizationAttempt) -> Configuration | None:
+    """The configuration that an attempt was begun with."""
+    if attempt.draft is None:
+        return None
+    try:
+        kept = json.loads(attempt.draft.open(attempt.place("draft")))
+    except VaultFailure:
+        return None
+    return configuration.read(kept["data"])
+
+
+def changes(attempt: AuthorizationAttempt, data: Mapping[str, Any]) -> list[str]:
+    """Labels of what differs from the try so that what it brought cannot stand; [] if nothing."""
+    before, now = tried(attempt), configuration.read(needed(data))
+    if before is None:
+        return ["Settings"]
+    if not before.base_url:
+        # Filled in after the try: nothing was tried at another address.
+        before = replace(before, base_url=now.base_url)
+    if before.fingerprint() == now.fingerprint():
+        return []
+    keys = (*ENDPOINTS, "client_id", "second_exchange", "after_authorization")
+    found = [FIELDS.get(key, key) for key in keys if before.oauth.get(key) != now.oauth.get(key)]
+    if before.base_url != now.base_url:
+        found.append(FIELDS["base_url"])
+    if before.variables != now.variables:
+        found.append("Variables")
+    return found
+
+
+@sensitive_variables()
+def take_over(
+    attempt: AuthorizationAttempt, result: Brought, system: ConnectedSystem
+) -> Authorization:
+    """Let what the try brought stand as this designer's authorization at the saved system."""
+    captures = None
+    if result.captures:
+        place = place_of("captures", system.pk, attempt.user_id)
+        captures = vault.seal(json.dumps(result.captures), place)
+    authorization = tokens.store(
+        system.pk,
+        attempt.user_id,
+        result.answer,
+        client=system.client(),
+        fingerprint=system.parsed().fingerprint(),
+        captures=captures,
+    )
+    Authorization.objects.filter(pk=authorization.pk).update(
+        scope_requested=attempt.scope_requested
+    )
+    AuthorizationAttempt.objects.filter(pk=attempt.pk).update(draft=None, draft_answer=None)
+    return authorization

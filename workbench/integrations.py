@@ -66,7 +66,7 @@ class Integrations(OfMyApplications):
         css: ClassVar[dict[str, list[str]]] = {"all": ["css/integration-form.css"]}
         js: ClassVar[list[forms.Script]] = [
             forms.Script(f"js/{name}.js", defer=True)
-            for name in ("authorize", "tabs", "row-editor", "integration-form")
+            for name in ("authorize", "tabs", "row-editor", "integration-form", "focus-problem")
         ]
 
     @display(description="Usage", label={"Queries data": "info", "Modifies data": "warning"})

@@ -218,8 +218,6 @@
     showTestInputs();
     showBody();
     showPreview();
-    var wrong = form.querySelector("[aria-invalid=true]:not([hidden])");
-    if (wrong) wrong.focus();
   }
 
   document.addEventListener("DOMContentLoaded", function () {

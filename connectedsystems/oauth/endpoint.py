@@ -50,6 +50,16 @@ def manner_of(box: Mapping[str, Any]) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it goes to an endpoint, secrets and all."""
+
+    method: str
+    url: str = dataclasses.field(repr=False)
+    headers: Mapping[str, str] = dataclasses.field(repr=False)
+    body: bytes | None = dataclasses.field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """What an endpoint answered, whatever it was."""
 
@@ -76,25 +86,36 @@ def ask(client: Client, question: Question, deadline: float) -> Heard:
     Raises OutboundFailure; ConfigurationInvalid and TokenEndpointFailure ``capture_missing``
     before anything is sent.
     """
+    with OAuth2Session(client.client_id, client.client_secret) as session:
+        asked = _asked(session, client, question)
+        outbound.mount(session, deadline, MAX_BYTES)
+        answer = session.request(
+            asked.method,
+            asked.url,
+            withhold_token=True,
+            data=asked.body,
+            headers=asked.headers,
+            allow_redirects=False,
+        )
+        return _heard(answer, asked.url)
+
+
+def written_out(client: Client, question: Question) -> Asked:
+    """The request that ``ask`` would send; nothing is sent. Raises as ``ask`` does before."""
+    with OAuth2Session(client.client_id, client.client_secret) as session:
+        return _asked(session, client, question)
+
+
+def _asked(session: OAuth2Session, client: Client, question: Question) -> Asked:
     redact.remember(client.client_secret)
     url = _url(question)
     outbound.check_url(url)
-    with OAuth2Session(client.client_id, client.client_secret) as session:
-        proof, identity = authentication.proof(session, client, question.authentication, url)
-        built_in = {**question.built_in, **identity}
-        parameters = merged(built_in, question.parameters, question.values)
-        headers = _headers({**ACCEPT, **proof}, question)
-        url, body = _placed(url, parameters, question, headers)
-        outbound.mount(session, deadline, MAX_BYTES)
-        answer = session.request(
-            question.method,
-            url,
-            withhold_token=True,
-            data=body,
-            headers=headers,
-            allow_redirects=False,
-        )
-        return _heard(answer, url)
+    proof, identity = authentication.proof(session, client, question.authentication, url)
+    built_in = {**question.built_in, **identity}
+    parameters = merged(built_in, question.parameters, question.values)
+    headers = _headers({**ACCEPT, **proof}, question)
+    url, body = _placed(url, parameters, question, headers)
+    return Asked(question.method, url, headers, body)
 
 
 def with_next_secret(client: Client) -> Client | None:

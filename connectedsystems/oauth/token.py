@@ -10,7 +10,7 @@ from connectedsystems.errors import TokenEndpointFailure
 from connectedsystems.oauth import endpoint, second
 from connectedsystems.oauth.answer import Reading, TokenAnswer, read
 from connectedsystems.oauth.client import Client
-from connectedsystems.oauth.endpoint import Question, manner_of
+from connectedsystems.oauth.endpoint import Asked, Question, manner_of
 from connectedsystems.oauth.refusal import Purpose
 
 _OF_THE_GRANT = frozenset({"grant_type", "scope", "code", "redirect_uri", "code_verifier"})
@@ -26,29 +26,29 @@ def exchange(
     Raises TokenEndpointFailure, OutboundFailure, ConfigurationInvalid; so do the others.
     """
     redact.remember(code, verifier)
+    return _granted(
+        client, lambda client: _code(client, code, verifier, state), "exchange", deadline
+    )
+
+
+def _code(client: Client, code: str, verifier: str, state: str) -> Question:
     built_in = {
         "grant_type": "authorization_code",
         "code": code,
         "redirect_uri": client.redirect_uri,
         "code_verifier": verifier,
     }
-    return _granted(
-        client,
-        lambda client: _first(client, built_in, client.known(code=code, state=state)),
-        "exchange",
-        deadline,
-    )
+    return _first(client, built_in, client.known(code=code, state=state))
 
 
 def client_credentials(client: Client, deadline: float) -> TokenAnswer:
     """Tokens for the system itself, no user."""
+    return _granted(client, _itself, "client_credentials", deadline)
+
+
+def _itself(client: Client) -> Question:
     built_in = {"grant_type": "client_credentials", "scope": client.scope}
-    return _granted(
-        client,
-        lambda client: _first(client, built_in, client.known()),
-        "client_credentials",
-        deadline,
-    )
+    return _first(client, built_in, client.known())
 
 
 def refresh(client: Client, refresh_token: str, deadline: float) -> TokenAnswer:
@@ -88,6 +88,21 @@ def _first(client: Client, built_in: Mapping[str, str], values: dict[str, Any]) 
         authentication=client.authenticates_by,
         **manner_of(client.token_request),
     )
+
+
+def written_out(
+    client: Client, grant: str, *, code: str = "", verifier: str = "", refresh_token: str = ""
+) -> Asked:
+    """The request for ``grant`` as it would be sent: ``authorization_code``, ``client_credentials``
+    or ``refresh_token``. Nothing is sent. Raises as the grants do before they send."""
+    match grant:
+        case "authorization_code":
+            question = _code(client, code, verifier, "")
+        case "client_credentials":
+            question = _itself(client)
+        case _:
+            question = _again(client, refresh_token)
+    return endpoint.written_out(client, question)
 
 
 def _granted(

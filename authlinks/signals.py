@@ -31,17 +31,25 @@ def revoke_for_system(instance: ConnectedSystem, **_kwargs: Any) -> None:
 def _revoke_on_commit(authorizations: QuerySet[Authorization], about: str) -> None:
     for authorization in authorizations.select_related("system", "user"):
         outgoing = disconnect.revocable(authorization)
-        slug = authorization.system.slug
+        system = authorization.system
+        # By the time this runs the rows are gone; the audit names them by text.
+        named = {
+            "system_id_text": str(system.pk),
+            "system_slug": system.slug,
+            "application_id_text": str(system.application_id),
+        }
         name = about or (authorization.user.get_username() if authorization.user else "")
 
         def revoke(
-            outgoing: disconnect.Revocable | None = outgoing, slug: str = slug, name: str = name
+            outgoing: disconnect.Revocable | None = outgoing,
+            named: dict[str, str] = named,
+            name: str = name,
         ) -> None:
             confirmed, facts = disconnect.revoke(outgoing)
             AuditEvent.objects.create(
                 action="disconnected by deletion",
                 subject_name=name,
-                system_slug=slug,
+                **named,
                 outcome="done" if confirmed is not False else "not confirmed there",
                 code="" if confirmed is not False else "revocation_failed",
                 facts=facts,

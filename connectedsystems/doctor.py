@@ -13,7 +13,7 @@ from connectedsystems import outbound, redact
 from connectedsystems.configuration import AUTHORIZATION_CODE, Configuration
 from connectedsystems.diagnosis import diagnose
 from connectedsystems.errors import ConfigurationInvalid, Failure, OutboundFailure
-from connectedsystems.oauth import authorization, token
+from connectedsystems.oauth import authorization, endpoint, token
 from connectedsystems.oauth.client import Client
 
 Outcome = Literal["ok", "warn", "fail", "unknown"]
@@ -194,6 +194,30 @@ def _redirected(name: str, key: str, client: Client, failure: OutboundFailure) -
 
 def _client(client: Client) -> Iterator[Step]:
     """Client ID and secret without a user: a made-up code is refused only after them."""
+    following = endpoint.with_next_secret(client)
+    if following is not None:
+        client = replace(client, client_secret_next="")
+    yield from _accepted(client)
+    if following is not None:
+        yield _following(following)
+
+
+def _following(client: Client) -> Step:
+    """Whether the secret that is to come works already; the first one was looked at before."""
+    name, key = "next client secret", "client_secret_next"
+    failure = _refusal(client)
+    if failure is not None and failure.code in _CLIENT_ACCEPTED:
+        return Step(name, "ok", f"{key} is accepted by the other system.", "", key)
+    if failure is not None and failure.code == "client_auth_failed":
+        sentence = (
+            f"{key} is not accepted by the other system yet. It is used only when the other one"
+            " is refused."
+        )
+        return Step(name, "warn", sentence, "", key)
+    return Step(name, "unknown", f"Whether {key} is accepted cannot be told.", "", key)
+
+
+def _accepted(client: Client) -> Iterator[Step]:
     name = "client ID and secret"
     failure = _refusal(client)
     if failure is None:

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 
+_MOST_NAMED = 5
 _FATES = {
     "authorization": "revoked at the other system, where it can be asked, and forgotten here",
 }
@@ -28,7 +29,7 @@ class SaysWhatGoes(ModelAdmin):
         for relation in self.opts.related_objects:
             number = _number(relation, rows)
             if number and relation.on_delete is PROTECT:
-                kept.append(_counted(relation.related_model, number))
+                kept.append(_with_names(relation, rows, number))
             elif number and relation.on_delete is CASCADE:
                 counts[str(relation.related_model._meta.verbose_name_plural)] = number
                 named.append(_with_fate(relation.related_model, number))
@@ -44,6 +45,14 @@ class SaysWhatGoes(ModelAdmin):
 def _number(relation: Any, rows: Sequence[Model]) -> int:
     model = relation.related_model
     return int(model._default_manager.filter(**{f"{relation.field.name}__in": rows}).count())
+
+
+def _with_names(relation: Any, rows: Sequence[Model], number: int) -> str:
+    """What keeps the rows from being deleted is to be found: a few are named."""
+    found = relation.related_model._default_manager.filter(**{f"{relation.field.name}__in": rows})
+    names = ", ".join(str(each) for each in found[:_MOST_NAMED])
+    rest = f", {number - _MOST_NAMED} more" if number > _MOST_NAMED else ""
+    return f"{_counted(relation.related_model, number)}: {names}{rest}"
 
 
 def _counted(model: type[Model], number: int) -> str:

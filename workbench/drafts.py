@@ -34,6 +34,7 @@ from connectedsystems.configuration import AUTHORIZATION_CODE
 from connectedsystems.errors import ConfigurationInvalid, Failure
 from connectedsystems.models import ConnectedSystem
 from workbench import cautions, examination, says, tries
+from workbench.affected import of_change, told
 from workbench.says import Says
 from workbench.systemform import Birth, Typed, mistakes_in, typed
 
@@ -62,6 +63,11 @@ FORGED = Says(
     title="This form was not opened by you",
     code="form_expired",
     lines=(("", "Its hidden public id is not yours."), ("Fix", "Open a new form.")),
+)
+NOBODY_TOUCHED = Says(
+    tone="good",
+    title="Saving this touches nobody's authorization",
+    code="",
 )
 
 
@@ -185,6 +191,29 @@ def done(request: HttpRequest, model_admin: Any) -> HttpResponse:
         return _answer(request, refused.says, status=400)
     attempt = tries.latest(draft.birth.public_id, request.user, draft.birth.at)
     return _answer(request, _verdict(request, attempt, draft.typed.data))
+
+
+@sensitive_post_parameters()
+@require_POST
+def affected(request: HttpRequest, model_admin: Any) -> HttpResponse:
+    """Say whom the values in the form would touch, were they saved now."""
+    try:
+        draft = _draft(request, model_admin)
+    except Refused as refused:
+        return _answer(request, refused.says, status=400)
+    return _answer(request, _touched(draft))
+
+
+def _touched(draft: Draft) -> Says:
+    """What is half typed touches nobody yet."""
+    system = ConnectedSystem.objects.filter(pk=draft.birth.public_id).first()
+    if system is None or draft.typed.errors:
+        return NOBODY_TOUCHED
+    try:
+        parsed = configuration.parse(draft.typed.data)
+    except ConfigurationInvalid:
+        return NOBODY_TOUCHED
+    return told(of_change(system, parsed)) or NOBODY_TOUCHED
 
 
 @require_GET

@@ -14,7 +14,6 @@ from django.utils.text import slugify
 from django.views.decorators.debug import sensitive_variables
 from unfold import widgets
 
-from authlinks.models import Authorization
 from authlinks.question import Brought
 from connectedsystems import configuration
 from connectedsystems.configuration import SUPPORTED, Configuration
@@ -22,6 +21,7 @@ from connectedsystems.diagnosis import CATALOGUE
 from connectedsystems.errors import ConfigurationInvalid, VaultFailure
 from connectedsystems.models import Authentication, ConnectedSystem, redirect_uri_of
 from workbench import logos, systemfields, tries, typedsecrets
+from workbench.affected import Affected, of_change
 from workbench.says import Says, coded, mistakes
 from workbench.systemfields import PLACES, SECRETS, Place
 
@@ -398,9 +398,10 @@ class SystemForm(forms.ModelForm):
                 return
         else:
             self.result = None
-        self.ended = self._count_ended(parsed)
+        affected = self._affected(parsed)
+        self.ended = affected.ended
         if self.ended and not self.cleaned_data.get(ACCEPT_ENDING):
-            self._hold_ending()
+            self._hold_ending(affected)
 
     def _hold_untried(self, changed: list[str]) -> None:
         self._hold(
@@ -417,7 +418,7 @@ class SystemForm(forms.ModelForm):
             )
         )
 
-    def _hold_ending(self) -> None:
+    def _hold_ending(self, affected: Affected) -> None:
         many = f"{self.ended} authorization{'s' if self.ended > 1 else ''}"
         self._hold(
             Says(
@@ -441,6 +442,7 @@ class SystemForm(forms.ModelForm):
                         "Take the change back; or confirm below, and save again. These users"
                         " then have to authorize again.",
                     ),
+                    *affected.lines,
                 ),
                 confirm=(ACCEPT_ENDING, f"End {many} and save"),
             )
@@ -450,19 +452,10 @@ class SystemForm(forms.ModelForm):
         self.says = says
         self.add_error("public_id", says.title)
 
-    def _count_ended(self, parsed: Configuration) -> int:
+    def _affected(self, parsed: Configuration) -> Affected:
         if not self.was_saved:
-            return 0
-        before = configuration.read(ConnectedSystem.objects.get(pk=self.instance.pk).as_data())
-        same = (before.fingerprint(), before.authentication) == (
-            parsed.fingerprint(),
-            parsed.authentication,
-        )
-        if same:
-            return 0
-        return Authorization.objects.filter(
-            system_id=self.instance.pk, fingerprint=before.fingerprint(), ended_code=""
-        ).count()
+            return Affected()
+        return of_change(ConnectedSystem.objects.get(pk=self.instance.pk), parsed)
 
     def _refuse(self, name: str, texts: list[str]) -> None:
         if name in self.errors:

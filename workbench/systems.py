@@ -51,7 +51,13 @@ class ConnectedSystems(OfMyApplications):
 
     @property
     def media(self) -> Media:
-        names = ("copy", "draft-authorize", "check-configuration", "focus-problem")
+        names = (
+            "copy",
+            "draft-authorize",
+            "check-configuration",
+            "draft-affected",
+            "focus-problem",
+        )
         scripts: list[Any] = [Script(f"js/{name}.js", defer=True) for name in names]
         return super().media + Media(css={"all": ["css/desk-form.css"]}, js=scripts)
 
@@ -68,6 +74,7 @@ class ConnectedSystems(OfMyApplications):
         return [
             path("draft/authorize/", self._draft(drafts.authorize), name=f"{name}_authorize"),
             path("draft/check/", self._draft(drafts.check), name=f"{name}_check"),
+            path("draft/affected/", self._draft(drafts.affected), name=f"{name}_affected"),
             path("draft/done/", self._draft(drafts.done), name=f"{name}_done"),
             path(
                 "draft/<uuid:public_id>/status/", self._draft(drafts.status), name=f"{name}_status"

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from connectedsystems.models import ConnectedSystem
-from tests.acme import make_system
+from tests.acme import CLIENT_SECRET, make_system
 from tests.otherside import Told, answer, other_side
 from tests.thirdparty import ThirdParty
 
@@ -46,6 +46,23 @@ def test_it_names_a_wrong_secret(acme: ConnectedSystem) -> None:
     step = steps(acme)["client ID and secret"]
     assert (step["outcome"], step["code"]) == ("fail", "client_auth_failed")
     assert step["look_at"] == "client_secret"
+
+
+@pytest.mark.parametrize(
+    ("first", "following", "outcomes"),
+    [
+        ("refused-secret-1", CLIENT_SECRET, ("fail", "ok")),
+        (CLIENT_SECRET, "refused-secret-2", ("ok", "warn")),
+    ],
+)
+def test_it_says_which_of_two_secrets_works(
+    acme: ConnectedSystem, first: str, following: str, outcomes: tuple[str, str]
+) -> None:
+    acme.seal_secrets({"client_secret": first, "client_secret_next": following})
+    acme.save()
+    found = steps(acme)
+    names = ("client ID and secret", "next client secret")
+    assert tuple(found[name]["outcome"] for name in names) == outcomes
 
 
 def test_it_names_a_wrong_token_endpoint(acme: ConnectedSystem, thirdparty: ThirdParty) -> None:

@@ -13,19 +13,21 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from . import traps
+
 _FILE = Path(__file__).parent / "systems.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One well-known system. ``variables``: name to {title, example, prefix, suffix}."""
+    """One well-known system. ``variables``: name to {title, example, prefix, suffix, secret}."""
 
     key: str
     name: str
     confirmed: bool
     documentation: str
     system: Mapping[str, Any] = field(repr=False)
-    variables: Mapping[str, Mapping[str, str]] = field(repr=False)
+    variables: Mapping[str, Mapping[str, Any]] = field(repr=False)
 
     @property
     def caution(self) -> str:
@@ -41,8 +43,18 @@ class Preset:
         }
         if self.variables:
             given = variables or {}
-            entry["variables"] = {name: given.get(name, "") for name in self.variables}
+            entry["variables"] = {
+                name: {"secret": True, "value": given.get(name, "")}
+                if described.get("secret")
+                else given.get(name, "")
+                for name, described in self.variables.items()
+            }
         return entry
+
+    @property
+    def traps(self) -> list[str]:
+        """What surprises designers at this system, in sentences; it follows from the data."""
+        return list(traps.of(self.system))
 
 
 @lru_cache(maxsize=1)

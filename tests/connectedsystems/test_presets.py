@@ -37,7 +37,8 @@ def test_it_sets_out_as_its_facts_say(each: Preset) -> None:
         expected.netloc,
         expected.path,
     )
-    sent = dict(parse_qsl(url.query, keep_blank_values=True))
+    query = url.query or url.fragment.partition("?")[2]
+    sent = dict(parse_qsl(query, keep_blank_values=True))
     written = each.system["oauth"].get("authorization_parameters") or {}
     for name, value in written.items():
         if value is None:

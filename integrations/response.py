@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -153,6 +153,21 @@ class IntegrationResponse:
         """Where to read what happened, a local path."""
         return reverse("integrations:reference", args=[self.reference]) if self.reference else ""
 
+    def leading_back_to(self, path: str) -> IntegrationResponse:
+        """The same, its authorization link ending at ``path`` and not at the bare page.
+
+        A held submission keeps the link to its own page: there stands what was typed.
+        """
+        if not self.authorize_url or self.error is None or self.held:
+            return self
+        url = authorize_path(self.connected_system, path)
+        before = _absolute(self.authorize_url)
+        steps = [
+            {**step, "url": _absolute(url)} if step["url"] == before else step
+            for step in self.error.next_steps
+        ]
+        return replace(self, authorize_url=url, error=replace(self.error, next_steps=steps))
+
     def to_json(self, *, detail: bool = False) -> dict[str, Any]:
         """As DESIGN §3, Addresses; ``detail`` for designers and admins only."""
         return {
@@ -237,8 +252,12 @@ def _error(target: Target, failure: Failure, url: str | None, needed: bool) -> E
     error = error_of(failure, system=system)
     if url is not None:
         label = f"Authorize {system}" if needed else f"Authorize {system} again"
-        error.next_steps.append({"label": label, "url": f"{settings.PUBLIC_BASE_URL}{url}"})
+        error.next_steps.append({"label": label, "url": _absolute(url)})
     return error
+
+
+def _absolute(path: str) -> str:
+    return f"{settings.PUBLIC_BASE_URL}{path}"
 
 
 def _held_json(held: Held | None) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from authlinks import limits
 from authlinks.models import AuthorizationAttempt
+from authlinks.navigation import local_path
 from authlinks.standing import standings
 from connectedsystems.diagnosis import diagnose, quote
 from connectedsystems.errors import Failure, InputInvalid
@@ -171,6 +172,10 @@ class _Page:
         return Integration.objects.for_designer(user).filter(pk=self.integration.pk).exists()
 
     def _as_json(self, response: IntegrationResponse) -> JsonResponse:
+        if self.request.method != "POST":
+            # Too long for a ``next``, the page comes back without what was typed.
+            path = local_path(self.request.get_full_path(), self.request.path)
+            response = response.leading_back_to(path)
         detail = response.error is not None and self._sees_detail()
         return JsonResponse(
             response.to_json(detail=detail), status=response.http_status, json_dumps_params={}

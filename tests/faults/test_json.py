@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import settings as product
@@ -92,6 +93,16 @@ def test_a_missing_authorization(room: Room, guest: Guest) -> None:
     }
     assert f"held%2F{held.pk}" in tree["authorize_url"]
     assert shaped(guest.adds_as_json())["held"]["id"] == str(held.pk)
+
+
+def test_the_link_comes_back_to_what_was_typed(room: Room, guest: Guest) -> None:
+    path = "/integrations/list/?note=a%26b&limit=3"
+    tree = shaped(guest.client.get(path, **AS_JSON))
+    for url in (tree["authorize_url"], tree["error"]["next_steps"][0]["url"]):
+        assert parse_qs(urlsplit(url).query)["next"] == [path]
+    endless = f"/integrations/list/?note={'x' * 3000}"
+    tree = shaped(guest.client.get(endless, **AS_JSON))
+    assert parse_qs(urlsplit(tree["authorize_url"]).query)["next"] == ["/integrations/list/"]
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,42 @@ ENTRIES: dict[str, Entry] = {
             ),
         ),
     ),
+    "bad_request": Entry(
+        title="This page cannot be opened like that",
+        status=400,
+        seen="What the browser sent cannot be read: its host, its address, a cookie or a form.",
+        cause="A link that was cut or changed on its way, a page left open across an update,"
+        " or a program that is no browser.",
+        fix="Open the page again from the start page. If it is the host that was refused,"
+        " an admin looks at PUBLIC_BASE_URL and ALLOWED_HOSTS.",
+        user="Something in its address or in what was sent is not as it should be."
+        " Open the page again from the start.",
+        who=(END_USER, ADMIN),
+    ),
+    "form_expired": Entry(
+        title="This form can no longer be sent",
+        status=403,
+        seen="A form came without the proof that this person opened it here.",
+        cause="It was open too long, the person logged in again meanwhile, cookies are switched"
+        " off, or the form stands on another site.",
+        fix="Go back, reload the page and send it again. If it stays, an admin looks at"
+        " PUBLIC_BASE_URL: it has to be the address that people see.",
+        user="It was open too long, you logged in again meanwhile, or it came from another site."
+        " Nothing was done. Go back, reload the page and send it again.",
+        who=(END_USER, ADMIN),
+        retry=True,
+    ),
+    "not_found": Entry(
+        title="There is nothing here",
+        status=404,
+        seen="This address leads to nothing that this person may see.",
+        cause="It is mistyped, what was there is gone, or it belongs to an application that the"
+        " person is no member of.",
+        fix="Begin at the start page. If there should be something, an admin adds the user to one"
+        " of the application's groups.",
+        user="The address may be mistyped, or what was here is gone, or is not shared with you.",
+        who=(END_USER, ADMIN),
+    ),
     "busy": Entry(
         title="Too many people are waiting for the other system",
         status=503,

@@ -14,6 +14,7 @@ from django.test import Client, override_settings
 from django.urls import path
 
 from config import urls
+from connectedsystems.diagnosis import CATALOGUE
 
 REFERENCE = r"[2-9A-Z]{2}-[2-9A-Z]{4}"
 
@@ -88,7 +89,7 @@ def test_I6_a_failure_of_ours_shows_the_reference_of_its_log(
     visitor: Client, log_lines: Any
 ) -> None:
     page = visitor.get("/try/broken/")
-    assert page.status_code == 500
+    assert page.status_code == CATALOGUE["internal_error"].status == 503
     code, reference = alert(page.text)
     assert code == "internal_error"
     assert "planted" not in page.text
@@ -104,12 +105,12 @@ def test_the_page_of_a_failure_does_not_fail(
 
     monkeypatch.setattr("django.template.loader.get_template", no_template)
     page = visitor.get("/try/broken/")
-    assert (page.status_code, alert(page.text)[0]) == (500, "internal_error")
+    assert (page.status_code, alert(page.text)[0]) == (503, "internal_error")
 
 
 @pytest.mark.parametrize(
     ("address", "status", "code"),
-    [("missing", 404, "not_found"), ("broken", 500, "internal_error")],
+    [("missing", 404, "not_found"), ("broken", 503, "internal_error")],
 )
 def test_a_client_that_reads_json_gets_json(
     visitor: Client, address: str, status: int, code: str

@@ -24,6 +24,7 @@ too_many_requests call_refused call_not_found call_failed success_rule_failed in
 not_allowed capture_missing
 redirect_refused address_refused tls_error timeout too_large connection_failed bad_response busy
 decrypt_failed key_missing in_transaction internal_error configuration_invalid
+bad_request form_expired not_found
 """
 
 BUNDLE_KEYS = """
@@ -40,8 +41,9 @@ STATUS = {
     " revocation_failed",
     400: "configuration_invalid state_missing state_missing_session state_unknown state_used"
     " state_expired issuer_mismatch bad_callback code_missing access_denied scope_refused"
-    " provider_error input_invalid",
-    403: "state_user_mismatch not_allowed",
+    " provider_error input_invalid bad_request",
+    403: "state_user_mismatch not_allowed form_expired",
+    404: "not_found",
     429: "too_many_requests",
     502: "token_http_error token_not_json token_missing token_malformed token_type_unsupported"
     " token_refused client_auth_failed redirect_uri_mismatch capture_missing refresh_failed"

@@ -247,16 +247,22 @@ def closing(request: HttpRequest) -> HttpResponse:
 def status(request: HttpRequest, slug: str) -> HttpResponse:
     """This user's standing at one system, as JSON; the page that waits asks here for the truth."""
     if not request.user.is_authenticated:
-        response = JsonResponse({"error": "Log in first."}, status=401)
+        response = _error_json("log_in")
     else:
         try:
             system = _system_for(request.user, slug)
         except Http404:
-            response = JsonResponse({"error": "There is no such connected system."}, status=404)
+            response = _error_json("not_found")
         else:
             response = JsonResponse(standing_of(system, request.user).as_json())
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _error_json(code: str) -> JsonResponse:
+    told = diagnose(code)
+    error = {"code": code, "title": told.title, "message": told.user}
+    return JsonResponse({"error": error}, status=told.status)
 
 
 @login_required

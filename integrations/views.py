@@ -22,7 +22,7 @@ from integrations import call, held, inputs, once
 from integrations.definition import Definition
 from integrations.forms import form_for
 from integrations.models import CallRecord, Integration
-from integrations.response import IntegrationResponse
+from integrations.response import IntegrationResponse, error_of
 
 
 @login_required
@@ -57,7 +57,7 @@ def integration(request: HttpRequest, slug: str) -> HttpResponse:
     as_json = prefers_json(request)
     if not request.user.is_authenticated:
         if as_json:
-            return JsonResponse({"error": {"code": "log_in", "title": "Log in first."}}, status=401)
+            return _refused_json(Failure("log_in"))
         return redirect_to_login(
             request.get_full_path() if request.method != "POST" else request.path
         )
@@ -75,6 +75,15 @@ def integration(request: HttpRequest, slug: str) -> HttpResponse:
     response["Cache-Control"] = "no-store"
     response["Vary"] = "Accept, Cookie"
     return response
+
+
+def _refused_json(failure: Failure, system: str = "") -> JsonResponse:
+    """What never became a call, in the shape of every other answer."""
+    error = error_of(failure)
+    response = IntegrationResponse(
+        success=False, connected_system=system, reference="", error=error
+    )
+    return JsonResponse(response.to_json(), status=error.status)
 
 
 class _Page:
@@ -156,7 +165,7 @@ class _Page:
 
     def _refused(self, given: dict[str, Any], failure: Failure) -> HttpResponse:
         answer = (
-            self._failure_json(failure)
+            _refused_json(failure, self.integration.connected_system.slug)
             if self.as_json
             else self._show(form=self._form(given), failure=failure)
         )
@@ -179,28 +188,6 @@ class _Page:
         detail = response.error is not None and self._sees_detail()
         return JsonResponse(
             response.to_json(detail=detail), status=response.http_status, json_dumps_params={}
-        )
-
-    def _failure_json(self, failure: Failure) -> JsonResponse:
-        diagnosis = diagnose(failure.code, failure.facts)
-        return JsonResponse(
-            {
-                "success": False,
-                "result": None,
-                "error": {
-                    "code": failure.code,
-                    "title": diagnosis.title,
-                    "message": diagnosis.user,
-                    "detail": None,
-                    "next_steps": [],
-                },
-                "connected_system": self.integration.connected_system.slug,
-                "needs_authorization": False,
-                "authorize_url": None,
-                "held": None,
-                "reference": "",
-            },
-            status=diagnosis.status,
         )
 
     def _show(

@@ -48,6 +48,15 @@ ENTRIES: dict[str, Entry] = {
         " Open the page again from the start.",
         who=(END_USER, ADMIN),
     ),
+    "log_in": Entry(
+        title="Log in first",
+        status=401,
+        seen="Nobody is logged in under the session that was sent, or none was sent.",
+        cause="The person never logged in, logged out, or was away too long.",
+        fix="Log in at /accounts/login/, then send the same again with that session's cookie.",
+        user="You are not logged in here, or no longer. Log in, then try again.",
+        who=(END_USER,),
+    ),
     "form_expired": Entry(
         title="This form can no longer be sent",
         status=403,

@@ -24,7 +24,7 @@ too_many_requests call_refused call_not_found call_failed success_rule_failed in
 not_allowed capture_missing
 redirect_refused address_refused tls_error timeout too_large connection_failed bad_response busy
 decrypt_failed key_missing in_transaction internal_error configuration_invalid
-bad_request form_expired not_found
+bad_request log_in form_expired not_found
 """
 
 BUNDLE_KEYS = """
@@ -43,6 +43,7 @@ STATUS = {
     " state_expired issuer_mismatch bad_callback code_missing access_denied scope_refused"
     " provider_error input_invalid bad_request",
     403: "state_user_mismatch not_allowed form_expired",
+    401: "log_in",
     404: "not_found",
     429: "too_many_requests",
     502: "token_http_error token_not_json token_missing token_malformed token_type_unsupported"

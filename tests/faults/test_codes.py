@@ -64,6 +64,7 @@ HAPPENS = {
     "bad_response": ODD_CALLS,
     "too_many_requests": "faults/test_callbacks.py::test_G15_limits_of_setting_out_and_coming_back",
     "bad_request": "config/test_pages.py::test_A27_an_unknown_host_is_refused",
+    "log_in": "faults/test_json.py::test_who_is_let_in",
     "form_expired": "config/test_pages.py::test_G2_a_form_without_its_token_is_refused_with_a_way_on",
     "not_found": "config/test_pages.py::test_an_address_that_leads_nowhere_has_the_same_page",
     "not_allowed": "faults/test_ours.py::test_H8_not_allowed",

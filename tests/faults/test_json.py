@@ -135,7 +135,10 @@ def test_who_is_let_in(room: Room, guest: Guest, user: Any) -> None:
     outsider.force_login(user("mallory"))
     for path in ("/integrations/list/", "/integrations/add/"):
         for ask in (anonymous.get, anonymous.post):
-            assert ask(path, **AS_JSON).status_code == 401
+            read = ask(path, **AS_JSON)
+            assert (read.status_code, set(read.json())) == (401, MEMBERS)
+            assert set(read.json()["error"]) == ERROR
+            assert read.json()["error"]["code"] == "log_in"
             page = ask(path)
             assert (page.status_code, page["Location"].split("?")[0]) == (302, "/accounts/login/")
         for ask in (outsider.get, outsider.post):
@@ -144,7 +147,8 @@ def test_who_is_let_in(room: Room, guest: Guest, user: Any) -> None:
         assert outsider.get(path).content == outsider.get("/integrations/none/").content or (
             outsider.get("/integrations/none/").status_code == 404
         )
-    assert anonymous.get("/connections/odd/status/").status_code == 401
+    read = anonymous.get("/connections/odd/status/")
+    assert (read.status_code, set(read.json()["error"])) == (401, {"code", "title", "message"})
     theirs = outsider.get("/connections/odd/status/")
     nobodys = outsider.get("/connections/none/status/")
     assert (theirs.status_code, theirs.content) == (404, nobodys.content)

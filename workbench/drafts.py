@@ -32,14 +32,16 @@ from authlinks.navigation import private
 from connectedsystems import configuration, outbound
 from connectedsystems.configuration import AUTHORIZATION_CODE
 from connectedsystems.errors import ConfigurationInvalid, Failure
-from connectedsystems.models import ConnectedSystem
+from connectedsystems.models import ConnectedSystem, redirect_uri_of
 from workbench import cautions, examination, says, tries
+from workbench import preview as previews
 from workbench.affected import of_change, told
 from workbench.says import Says
 from workbench.systemform import Birth, Typed, mistakes_in, typed
 
 _PAGE = "workbench/systems/draft.html"
 _BOX = "workbench/systems/_says.html"
+_REQUESTS = "workbench/systems/_preview.html"
 
 NOT_BEGUN = Says(
     tone="bad",
@@ -202,6 +204,21 @@ def affected(request: HttpRequest, model_admin: Any) -> HttpResponse:
     except Refused as refused:
         return _answer(request, refused.says, status=400)
     return _answer(request, _touched(draft))
+
+
+@sensitive_post_parameters()
+@require_POST
+def preview(request: HttpRequest, model_admin: Any) -> HttpResponse:
+    """The requests that the values in the form lead to, with names in the place of secrets."""
+    try:
+        draft = _draft(request, model_admin)
+    except Refused as refused:
+        return _answer(request, refused.says, status=400)
+    parsed = configuration.read(draft.typed.data)
+    context = {"requests": previews.of(parsed, redirect_uri_of(draft.birth.public_id))}
+    if not _wants_json(request):
+        return private(render(request, "workbench/systems/preview.html", context))
+    return private(JsonResponse({"html": render_to_string(_REQUESTS, context, request)}))
 
 
 def _touched(draft: Draft) -> Says:

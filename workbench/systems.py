@@ -56,6 +56,7 @@ class ConnectedSystems(OfMyApplications):
             "draft-authorize",
             "check-configuration",
             "draft-affected",
+            "preview",
             "focus-problem",
         )
         scripts: list[Any] = [Script(f"js/{name}.js", defer=True) for name in names]
@@ -75,6 +76,7 @@ class ConnectedSystems(OfMyApplications):
             path("draft/authorize/", self._draft(drafts.authorize), name=f"{name}_authorize"),
             path("draft/check/", self._draft(drafts.check), name=f"{name}_check"),
             path("draft/affected/", self._draft(drafts.affected), name=f"{name}_affected"),
+            path("draft/preview/", self._draft(drafts.preview), name=f"{name}_preview"),
             path("draft/done/", self._draft(drafts.done), name=f"{name}_done"),
             path(
                 "draft/<uuid:public_id>/status/", self._draft(drafts.status), name=f"{name}_status"

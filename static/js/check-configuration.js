@@ -49,7 +49,7 @@
 
   // The link of a step leads into the form: unfold what hides the field, and go there.
   document.addEventListener("click", function (event) {
-    var link = event.target.closest && event.target.closest(".says a[href^='#id_'], .checks a[href^='#id_']");
+    var link = event.target.closest && event.target.closest(".says a[href^='#id_'], .checks a[href^='#id_'], .request-shown a[href^='#id_']");
     var field = link && document.getElementById(link.hash.slice(1));
     if (!field) return;
     event.preventDefault();

@@ -13,8 +13,10 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.crypto import salted_hmac
 
 from connectedsystems import configuration, redact, vault
+from connectedsystems.errors import VaultFailure
 from connectedsystems.fields import SealedField
 
 if TYPE_CHECKING:
@@ -208,6 +210,85 @@ def open_secrets(system_id: uuid.UUID, sealed: vault.Sealed | None) -> dict[str,
     values: dict[str, Any] = json.loads(sealed.open(secrets_place(system_id)))
     redact.remember(*configuration.secret_texts(values))
     return values
+
+
+class Version(models.Model):
+    """One save of something that designers configure: who, when and what, never a secret."""
+
+    number = models.PositiveIntegerField()
+    at = models.DateTimeField(auto_now_add=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_constraint=False,
+        related_name="+",
+    )
+    actor_name = models.CharField(max_length=150, blank=True)
+    source = models.CharField(max_length=64)
+    configuration = models.JSONField(default=dict)
+
+    class Meta:
+        abstract = True
+        ordering: ClassVar[list[str]] = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"version {self.number}"
+
+    @staticmethod
+    def by(actor: Any) -> dict[str, Any]:
+        """The columns that say who it was; the product itself leaves them empty."""
+        real = actor if actor is not None and actor.is_authenticated else None
+        return {"actor": real, "actor_name": real.get_username() if real else ""}
+
+
+class ConfigurationVersionQuerySet(models.QuerySet["ConfigurationVersion"]):
+    """Versions of systems."""
+
+    def write(self, system: ConnectedSystem, actor: Any, source: str) -> ConfigurationVersion:
+        """Keep how this system was saved. ``source``: by which road it was."""
+        return self.create(
+            system=system,
+            number=system.version,
+            source=source,
+            configuration=system.as_data(),
+            secret_marks=_marks(system),
+            **Version.by(actor),
+        )
+
+
+class ConfigurationVersion(Version):
+    """How a connected system was saved.
+
+    ``secret_marks`` holds a keyed hash of each secret by its name: it tells that one was replaced,
+    and nothing of either. It is shown nowhere.
+    """
+
+    system = models.ForeignKey(ConnectedSystem, on_delete=models.CASCADE, related_name="versions")
+    secret_marks = models.JSONField(default=dict, editable=False)
+
+    objects = ConfigurationVersionQuerySet.as_manager()
+
+    class Meta(Version.Meta):
+        verbose_name = "version"
+
+
+def _marks(system: ConnectedSystem) -> dict[str, str]:
+    try:
+        secrets = system.opened_secrets()
+    except VaultFailure:
+        # Sealed under a key that is gone: they stay as they are, whatever they were.
+        return {
+            "secrets": _mark(system, "secrets", system.secrets.stored if system.secrets else "")
+        }
+    variables = secrets.pop("variables", None) or {}
+    texts = {**secrets, **{f"variables.{name}": text for name, text in variables.items()}}
+    return {name: _mark(system, name, text) for name, text in texts.items() if text}
+
+
+def _mark(system: ConnectedSystem, name: str, text: str) -> str:
+    value = json.dumps([str(system.pk), name, text])
+    return salted_hmac("connectedsystems.version", value, algorithm="sha256").hexdigest()
 
 
 class AuditEventQuerySet(models.QuerySet["AuditEvent"]):

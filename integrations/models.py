@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from connectedsystems import vault
 from connectedsystems.fields import SealedField
-from connectedsystems.models import Application, ConnectedSystem, new_reference
+from connectedsystems.models import Application, ConnectedSystem, Version, new_reference
 from integrations.lookup import Target, find
 
 
@@ -76,6 +76,32 @@ class Integration(models.Model):
             "usage": self.usage,
             **self.definition,
         }
+
+
+class IntegrationVersionQuerySet(models.QuerySet["IntegrationVersion"]):
+    """Versions of integrations."""
+
+    def write(self, integration: Integration, actor: Any, source: str) -> IntegrationVersion:
+        """Keep how this integration was saved. ``source``: by which road it was."""
+        system = integration.connected_system
+        return self.create(
+            integration=integration,
+            number=integration.version,
+            source=source,
+            configuration={**integration.as_data(), "connected_system": system.slug},
+            **Version.by(actor),
+        )
+
+
+class IntegrationVersion(Version):
+    """How an integration was saved."""
+
+    integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="versions")
+
+    objects = IntegrationVersionQuerySet.as_manager()
+
+    class Meta(Version.Meta):
+        verbose_name = "version"
 
 
 class CallRecord(models.Model):

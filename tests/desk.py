@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from authlinks.models import AttemptOutcome, Authorization, AuthorizationAttempt
 from connectedsystems import vault
-from connectedsystems.models import Application, AuditEvent, ConnectedSystem
-from integrations.models import CallRecord, HeldSubmission, Integration
+from connectedsystems.models import Application, AuditEvent, ConfigurationVersion, ConnectedSystem
+from integrations.models import CallRecord, HeldSubmission, Integration, IntegrationVersion
 
 CLIENT_SECRET = "desk-client-secret-Zq8"
 ACCESS_TOKEN = "desk-access-token-Rt5"
@@ -131,6 +131,8 @@ def _part(slug: str, user: Callable[..., Any], designer: str, member: str) -> Pa
         name=f"{slug} list",
         definition={"method": "GET", "path": "/list", "inputs": [{"name": "q", "required": True}]},
     )
+    ConfigurationVersion.objects.write(system, designs, "desk")
+    IntegrationVersion.objects.write(integration, designs, "desk")
     held = HeldSubmission(integration=integration, user=belongs, digest="h" * 64)
     held.inputs = vault.seal("{}", held.place())
     held.save(force_insert=True)

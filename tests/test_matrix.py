@@ -92,6 +92,8 @@ for _model, _rows in MODELS.items():
         ADDRESSES[f"admin/{_model}/{_screen}"] = _row
     ADDRESSES[f"admin/{_model}/<path:object_id>/history/"] = _rows[2]
     ADDRESSES[f"admin/{_model}/<path:object_id>/"] = DESK_LEADS_ON
+for _model in ("connectedsystems/connectedsystem", "integrations/integration"):
+    ADDRESSES[f"admin/{_model}/<path:object_id>/versions/<int:version>/restore/"] = MINE
 ADDRESSES["admin/auth/user/<path:object_id>/history/"] = (302, 403, 403, 404, 404, 200)
 
 QUERIES = {
@@ -129,6 +131,7 @@ def _path(route: str, house: House) -> str:
     values = {
         "object_id": rows[model].pk if model in rows else "",
         "id": crm.member.pk,
+        "version": rows[model].versions.get().pk if route.endswith("/restore/") else "",
         "public_id": crm.system.pk,
         "held_id": crm.held.pk,
         "reference": crm.attempt.reference,

@@ -15,10 +15,10 @@ from authlinks.models import Authorization
 from connectedsystems import configuration
 from connectedsystems.configuration import OAUTH, Configuration
 from connectedsystems.errors import ConfigurationInvalid, VaultFailure
-from connectedsystems.models import Application, AuditEvent, ConnectedSystem
+from connectedsystems.models import Application, AuditEvent, ConfigurationVersion, ConnectedSystem
 from connectedsystems.written import Box, Errors
 from integrations import definition
-from integrations.models import Integration
+from integrations.models import Integration, IntegrationVersion
 
 SECTIONS: Final = ("applications", "connected_systems", "integrations")
 EVERYONE: Final = "everyone"
@@ -178,6 +178,7 @@ class _Loading:
         change = _write_system(system, application, data, secrets, is_new=found is None)
         self._touched.append(system)
         if change != "unchanged":
+            ConfigurationVersion.objects.write(system, self.actor, "bundle")
             AuditEvent.objects.record(
                 "load_bundle",
                 actor=self.actor,
@@ -274,6 +275,8 @@ class _Loading:
         self.integrations[slug] = _write_integration(
             integration, system, data, parsed, is_new=found is None
         )
+        if self.integrations[slug] != "unchanged":
+            IntegrationVersion.objects.write(integration, self.actor, "bundle")
 
     def _system_of(self, box: Box, found: Integration | None) -> ConnectedSystem | None:
         slug = box.text("connected_system", required=found is None, longest=64)

@@ -22,13 +22,13 @@ from connectedsystems.models import AuditEvent, ConnectedSystem
 from integrations import call
 from integrations.definition import Definition, body_kind, read
 from integrations.forms import form_for
-from integrations.models import Integration, Usage
+from integrations.models import Integration, IntegrationVersion, Usage
 from integrations.request import Prepared, Speaker
 from integrations.trace import Trace
 from workbench.integrationform import CONTENT_TYPES, IntegrationForm, label_of
-from workbench.roles import OfMyApplications
 from workbench.site import desk
 from workbench.testpanel import Panel, panel_of, refusal
+from workbench.versions import RestoringIntegration, Versioned
 
 TEST_PREFIX = "test"
 NOT_TESTED = ("name", "slug")
@@ -36,11 +36,12 @@ NOT_TESTED = ("name", "slug")
 
 
 @admin.register(Integration, site=desk)
-class Integrations(OfMyApplications):
+class Integrations(Versioned):
     """Integrations of the applications that this person designs."""
 
     application_path = "connected_system__application"
     form = IntegrationForm
+    restoring = RestoringIntegration
     list_display = ("name", "connected_system", "shows_usage", "shows_request", "updated_at")
     list_filter = (
         ("connected_system", admin.RelatedOnlyFieldListFilter),
@@ -108,6 +109,7 @@ class Integrations(OfMyApplications):
             obj.version = F("version") + 1
         super().save_model(request, obj, form, change)
         obj.refresh_from_db(fields=["version"])
+        IntegrationVersion.objects.write(obj, request.user, "desk")
         changed = {"fields": sorted(form.changed_data)} if change else {}
         _audit("integration_changed" if change else "integration_created", request, obj, changed)
 

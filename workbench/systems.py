@@ -18,20 +18,21 @@ from authlinks.standing import Standing, standing_of
 from connectedsystems.configuration import read
 from connectedsystems.diagnosis import Diagnosis, diagnose
 from connectedsystems.errors import VaultFailure
-from connectedsystems.models import AuditEvent, ConnectedSystem
+from connectedsystems.models import AuditEvent, ConfigurationVersion, ConnectedSystem
 from workbench import cautions, drafts, known, tries, typedsecrets
 from workbench.cautions import Caution
-from workbench.roles import OfMyApplications
 from workbench.site import desk
 from workbench.systemform import SystemForm
 from workbench.told import moment
+from workbench.versions import RestoringSystem, Versioned
 
 
 @admin.register(ConnectedSystem, site=desk)
-class ConnectedSystems(OfMyApplications):
+class ConnectedSystems(Versioned):
     """Another system, configured and tried before its first save."""
 
     form = SystemForm
+    restoring = RestoringSystem
     fields = (
         "application",
         "name",
@@ -145,6 +146,7 @@ class ConnectedSystems(OfMyApplications):
         form.changed = form.write(obj)
         if form.changed:
             obj.save(force_insert=not change)
+            ConfigurationVersion.objects.write(obj, request.user, "desk")
             self._audit(request, obj, form, change)
         if form.result:
             tries.take_over(form.attempt, form.result, obj)

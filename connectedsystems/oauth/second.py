@@ -55,7 +55,9 @@ def exchanged(client: Client, first: TokenAnswer, purpose: Purpose, deadline: fl
 
 def _question(client: Client, box: Any, first: TokenAnswer) -> Question:
     known = client.knowing(first.captures).known(
-        client_secret=client.client_secret, refresh_token=first.refresh_token
+        client_secret=client.client_secret,
+        access_token=first.access_token,
+        refresh_token=first.refresh_token,
     )
     return Question(
         endpoint=box["endpoint"],

@@ -42,6 +42,13 @@ def test_the_second_answer_is_the_grant(made, soon, endpoint):
     assert answer.captures == {"short": "short-1", "site": "eu"}
 
 
+def test_the_first_access_token_is_known_to_the_second_request(made, soon, endpoint):
+    endpoint.says({"access_token": "short-1"})
+    endpoint.says({"long": {"token": "long-1"}, "site": "eu"})
+    token.exchange(made(parameters={"access_token": "{access_token}"}), "code-1", "v", soon)
+    assert endpoint.asked[-1].args["access_token"] == "short-1"
+
+
 def test_a_failed_second_request_is_a_failure_and_the_code_is_not_sent_again(made, soon, endpoint):
     endpoint.says({"access_token": "short-1"})
     endpoint.says({"error": "invalid_client"}, 401)

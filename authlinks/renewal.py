@@ -211,6 +211,8 @@ def _note_failure(party: Party, row: Row, lease: str, failure: Failure) -> Token
     pause = max(pause, min(int(failure.facts.get("retry_after") or 0), 3600))
     stage = "client_credentials" if party.own else "refresh"
     facts = {**failure.facts, "stage": stage}
+    if failure.code == "timeout":
+        facts["timed_out"] = True
     if final:
         facts["cause"] = ended
     columns: dict[str, Any] = {

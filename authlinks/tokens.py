@@ -114,8 +114,7 @@ def usable_token(
         if still_good and (wait or not (row.has_refresh_token or party.own)):
             return _opened(party, row, fresh=False)
         if wait:
-            code = row.failure_code or "temporarily_unavailable"
-            raise TokenUnavailable(code, retry_after=round(wait + 0.5))
+            raise _still_failing(row, wait)
         lease = renewal.take_lease(row.id, row.version, party.system_version)
         if lease:
             failure = renewal.renew(party, row, lease)
@@ -130,6 +129,13 @@ def usable_token(
         else:
             time.sleep(min(random.uniform(*WAIT_SECONDS), max(0.0, deadline - time.monotonic())))
         row = read_row(party.system_id, party.user_id)
+
+
+def _still_failing(row: Row, wait: float) -> TokenUnavailable:
+    """The last failed renewal, told again until the next try is due."""
+    known = Authorization.objects.filter(pk=row.id).values_list("failure_facts", flat=True).first()
+    facts = {**(known or {}), "retry_after": round(wait + 0.5)}
+    return TokenUnavailable(row.failure_code or "temporarily_unavailable", **facts)
 
 
 def _standing(party: Party, row: Row | None) -> Row:

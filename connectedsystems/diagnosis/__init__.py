@@ -11,6 +11,7 @@ granted_scope, expected, received, name, limit, method) these choose between cau
 ``refreshable``      False: the authorization has no refresh token
 ``outcome_unknown``  True: it is not known whether the other system took a write
 ``subject``          what does not open: authorization (also when missing), or anything else
+``timed_out``        True: the other system did not answer a renewal in time
 ``hidden``           True: that the thing exists is not told to this person
 """
 

@@ -158,6 +158,15 @@ ENTRIES: dict[str, Entry] = {
         retry=True,
         variants=(
             Variant(
+                label="while a token was renewed, and no answer came in time",
+                when=fact("timed_out", True),
+                status=504,
+                title="The other system is slow",
+                seen="The token was to be renewed, and no whole answer came in time[: {reason}].",
+                cause="It is slow, or does not answer at all. The authorization is kept.",
+                user=f"{_BUSY} There is no need to authorize again.",
+            ),
+            Variant(
                 label="while a token was renewed",
                 when=fact("stage", "refresh"),
                 cause="It is busy or has a fault of its own. The authorization is kept.",

@@ -73,6 +73,7 @@ CHOICES: dict[str, list[Any]] = {
     "outcome_unknown": [True, False],
     "subject": ["authorization", "client secret"],
     "hidden": [True, False],
+    "timed_out": [True, False],
     "quote": ["no", "code_verifier mismatch", "redirect uri mismatch", "", None, 7],
     "field": ["oauth.client_id", "base_url", "api_key.name", "nothing", None],
     "missing_scope": [["write", "admin"], "write", [], None],

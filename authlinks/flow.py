@@ -238,6 +238,15 @@ def answer_question(
     return True
 
 
+def leave_as_it_was(attempt: AuthorizationAttempt) -> None:
+    """The user keeps the account of before: what the walk brought is dropped, and no failure."""
+    attempt.outcome = AttemptOutcome.SUCCEEDED
+    attempt.code, attempt.draft_answer = "", None
+    attempt.facts = {"kept": True}
+    _close(attempt)
+    _audit(attempt, "authorize", "kept")
+
+
 def _given_up(attempt: AuthorizationAttempt, failure: Failure) -> AttemptFailed:
     attempt.draft_answer = None
     _fail(attempt, failure)

@@ -129,6 +129,10 @@ def callback(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 def _arrived(request: HttpRequest, attempt: AuthorizationAttempt) -> HttpResponse:
     """On to where the walk was meant to end, under a clean address."""
     returned.remember(request.session, attempt)
+    return _onward(attempt)
+
+
+def _onward(attempt: AuthorizationAttempt) -> HttpResponse:
     next_path = attempt.next or reverse("authlinks:connections")
     if attempt.popup:
         next_path = f"{reverse('authlinks:closing')}?{urlencode({'next': next_path})}"
@@ -147,6 +151,12 @@ def ask(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "GET":
         context = {"system": system, "brought": brought, "attempt": attempt}
         return private(holds_form(render(request, "authlinks/question.html", context)))
+    if brought.open_question == "account" and request.POST.get("action") == "keep":
+        flow.leave_as_it_was(attempt)
+        messages.info(
+            request, f"Nothing was changed: {system.name} still knows you as {brought.previous}."
+        )
+        return private(_onward(attempt))
     try:
         done = flow.answer_question(
             attempt,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from authlinks.models import Authorization
+from authlinks.models import Authorization, AuthorizationAttempt
 from connectedsystems.models import ConnectedSystem
 from integrations import call_integration
 from tests.acme import Visitor
@@ -51,11 +51,17 @@ def test_the_old_account_can_stay(knowing: ConnectedSystem, visitor: Makes) -> N
     alice = visitor("alice")
     alice.authorizes()
     alice.as_ = "ben"
-    answer = alice.authorizes()
-    kept = alice.client.post(answer["Location"], {"action": "keep"})
-    assert kept.status_code == 400
+    path = alice.authorizes(next_path="/connections/?from=here")["Location"]
+    kept = alice.client.post(path, {"action": "keep"})
+    assert (kept.status_code, kept["Location"]) == (303, "/connections/?from=here")
+    page = alice.client.get(kept["Location"]).content.decode()
+    assert "Nothing was changed: Acme CRM still knows you as ada." in page
+    assert "data-code" not in page
     assert Authorization.objects.get().opened_captures() == {"account": "ada"}
+    assert not AuthorizationAttempt.objects.filter(draft_answer__isnull=False).exists()
     assert call_integration("list-contacts", alice.person).success
+    assert alice.client.post(path, {"action": "replace"})["Location"] == "/connections/"
+    assert Authorization.objects.get().opened_captures() == {"account": "ada"}
 
 
 def test_nobody_else_answers(knowing: ConnectedSystem, visitor: Makes) -> None:

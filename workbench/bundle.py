@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -81,16 +81,24 @@ class Loaded:
 
 
 @sensitive_variables()
-def load(tree: object, *, accept_reauthorization: bool = False, actor: Any = None) -> Loaded:
+def load(
+    tree: object,
+    *,
+    accept_reauthorization: bool = False,
+    actor: Any = None,
+    within: Collection[uuid.UUID] | None = None,
+) -> Loaded:
     """Write a bundle's tree: creates or updates by slug, deletes nothing.
 
+    ``within``: the applications whose systems and integrations may be written, while the
+    applications themselves stay as they are; None lets everything be written.
     Raises ConfigurationInvalid, by key path, and then nothing was written.
     """
     errors = Errors()
     root = Box(tree, "", errors)
     root.only(SECTIONS)
     with transaction.atomic():
-        loading = _Loading(errors, accept_reauthorization, actor)
+        loading = _Loading(errors, accept_reauthorization, actor, within)
         for box in _boxes(root, "applications"):
             loading.application(box)
         systems = [loading.system(box) for box in _boxes(root, "connected_systems")]
@@ -119,8 +127,15 @@ def _boxes(root: Box, section: str) -> list[Box]:
 class _Loading:
     """One load under way, inside its transaction."""
 
-    def __init__(self, errors: Errors, accept_reauthorization: bool, actor: Any) -> None:
+    def __init__(
+        self,
+        errors: Errors,
+        accept_reauthorization: bool,
+        actor: Any,
+        within: Collection[uuid.UUID] | None,
+    ) -> None:
         self.errors = errors
+        self.within = within
         self.accepted = accept_reauthorization
         self.actor = actor
         self.integrations: dict[str, str] = {}
@@ -133,6 +148,9 @@ class _Loading:
         box.only(("slug", "name", "designers", "members"))
         slug = box.slug()
         found = Application.objects.filter(slug=slug).first()
+        if self.within is not None:
+            self._mine(box, "slug", found)
+            return
         name = box.text("name", required=found is None, longest=100)
         designers = self._groups(box, "designers")
         everyone = box.data.get("members") == EVERYONE
@@ -149,6 +167,14 @@ class _Loading:
         if everyone or members is not None:
             application.members.set(members or [])
 
+    def _mine(self, box: Box, key: str, application: Application | None) -> bool:
+        """Whether this application may be written to; refused at this key where it may not."""
+        if self.within is None or (application is not None and application.pk in self.within):
+            return True
+        # The same sentence for another's and for none: nobody learns what others have.
+        box.refuse(key, "does not belong to an application that you design.")
+        return False
+
     def _groups(self, box: Box, key: str) -> list[Group] | None:
         """The groups of these names, made if missing; None where the key is absent."""
         if not box.has(key):
@@ -164,6 +190,9 @@ class _Loading:
     def system(self, box: Box) -> LoadedSystem | None:
         slug = box.slug()
         found = ConnectedSystem.objects.select_related("application").filter(slug=slug).first()
+        if found is not None and not self._mine(box, "slug", found.application):
+            self._broken.add(slug)
+            return None
         public_id = self._public_id(box, found)
         application = self._application(box, found)
         parsed = self._parsed(box, found)
@@ -218,6 +247,8 @@ class _Loading:
         if not slug:
             return found.application if found else None
         application = Application.objects.filter(slug=slug).first()
+        if not self._mine(box, "application", application):
+            return None
         if application is None:
             box.refuse("application", f"There is no application {slug}: add it to applications.")
         return application
@@ -260,7 +291,10 @@ class _Loading:
 
     def integration(self, box: Box) -> None:
         slug = box.slug()
-        found = Integration.objects.select_related("connected_system").filter(slug=slug).first()
+        path = "connected_system__application"
+        found = Integration.objects.select_related(path).filter(slug=slug).first()
+        if found is not None and not self._mine(box, "slug", found.connected_system.application):
+            return
         system = self._system_of(box, found)
         if system is None or self._has_errors(box):
             return
@@ -282,7 +316,11 @@ class _Loading:
         slug = box.text("connected_system", required=found is None, longest=64)
         if not slug:
             return found.connected_system if found else None
-        system = ConnectedSystem.objects.filter(slug=slug).first()
+        system = ConnectedSystem.objects.select_related("application").filter(slug=slug).first()
+        if slug in self._broken:
+            return None
+        if not self._mine(box, "connected_system", system.application if system else None):
+            return None
         if system is None and slug not in self._broken:
             box.refuse(
                 "connected_system",

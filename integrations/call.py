@@ -96,6 +96,7 @@ def deliver(submission: HeldSubmission, *, again: bool = False) -> IntegrationRe
         submission.user,
         values,
         idempotency_key=str(submission.idempotency_key),
+        submission=submission,
     )
     held.settle(submission, outcome.response.reference, outcome.failure, outcome.reply)
     return outcome.response
@@ -108,13 +109,18 @@ def make(
     *,
     hold: bool = False,
     idempotency_key: str = "",
+    submission: HeldSubmission | None = None,
 ) -> Outcome:
-    """Make one call, and keep its evidence. Raises ProgrammingMistake and TypeError."""
+    """Make one call, and keep its evidence; ``submission`` is what it delivers.
+
+    Raises ProgrammingMistake and TypeError.
+    """
     refuse_inside_transaction()
     target = Integration.objects.for_call(slug, user)
     if target is None:
         raise UnknownIntegration(f"There is no integration with the slug {slug!r}.")
-    return _make(Call(target, user, idempotency_key), inputs, hold=hold)
+    walk = Call(target, user, idempotency_key)
+    return _make(walk, inputs, hold=hold, submission=submission)
 
 
 def refused(slug: str, user: Any, failure: Failure) -> IntegrationResponse:
@@ -143,7 +149,13 @@ def try_out(
     return _make(Call(target, user, draft=definition, trace=trace), inputs)
 
 
-def _make(walk: Call, inputs: Mapping[str, Any], *, hold: bool = False) -> Outcome:
+def _make(
+    walk: Call,
+    inputs: Mapping[str, Any],
+    *,
+    hold: bool = False,
+    submission: HeldSubmission | None = None,
+) -> Outcome:
     started = time.monotonic()
     target, user = walk.target, walk.user
     failure: Failure | None = None
@@ -159,7 +171,7 @@ def _make(walk: Call, inputs: Mapping[str, Any], *, hold: bool = False) -> Outco
     if failure is not None and target.usage == "modify" and _may_have_arrived(failure, reply):
         failure.facts["outcome_unknown"] = True
     needs = failure is not None and failure.code in MENDED_BY_USER and walk.user_can_authorize
-    kept = None
+    kept = submission if needs else None
     if hold and needs and target.usage == "modify":
         kept = held.hold(target.integration_id, user, values)
     response = respond(

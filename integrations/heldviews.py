@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from authlinks.returned import came_back_for
+from authlinks.standing import standing_of
 from connectedsystems.errors import InputInvalid, VaultFailure
 from integrations import call, inputs
 from integrations import held as holding
@@ -96,6 +97,12 @@ def _save(request: HttpRequest, submission: HeldSubmission) -> HttpResponse:
     return redirect(submission.url)
 
 
+def _lacks_authorization(request: HttpRequest, submission: HeldSubmission) -> bool:
+    """Whether sending it now would only lead to the authorization link."""
+    system = submission.integration.connected_system
+    return system.has_user_authorizations and not standing_of(system, request.user).connected
+
+
 def _show(
     request: HttpRequest,
     submission: HeldSubmission,
@@ -115,6 +122,7 @@ def _show(
     goes_on = (
         request.method == "GET" and state == HeldState.WAITING and _came_back(request, submission)
     )
+    told = response is not None and response.needs_authorization
     context = {
         "held": submission,
         "state": state,
@@ -126,6 +134,9 @@ def _show(
         "editing": editing,
         "response": response,
         "goes_on": goes_on,
+        "lacks_authorization": state == HeldState.WAITING
+        and not (told or goes_on or editing)
+        and _lacks_authorization(request, submission),
     }
     answer = render(request, "integrations/held.html", context, status=status)
     answer["Cache-Control"] = "no-store"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from django.conf import settings as product
 from django.test import Client
 
+from integrations.call import deliver
 from integrations.models import HeldSubmission
 from tests.acme import make_integration
 from tests.faults.room import Guest, Room, alert_of, code_of, expire, said
@@ -103,6 +104,34 @@ def test_the_link_comes_back_to_what_was_typed(room: Room, guest: Guest) -> None
     endless = f"/integrations/list/?note={'x' * 3000}"
     tree = shaped(guest.client.get(endless, **AS_JSON))
     assert parse_qs(urlsplit(tree["authorize_url"]).query)["next"] == ["/integrations/list/"]
+
+
+def test_a_held_page_asks_for_the_authorization_first(room: Room, guest: Guest) -> None:
+    guest.adds_as_json()
+    held = HeldSubmission.objects.get()
+
+    def link_comes_first(page: str) -> bool:
+        link = page.index('data-authorize="odd"')
+        assert page.count("data-authorize=") == 1
+        assert f"next={quote(held.url, safe='')}" in page
+        assert "Authorize Acme CRM and send" in page
+        return link < page.index('value="deliver"')
+
+    assert link_comes_first(guest.client.get(held.url).content.decode())
+    sent = guest.client.post(held.url, {"action": "deliver"})
+    assert (sent.status_code, code_of(sent)) == (200, "needs_authorization")
+    assert link_comes_first(sent.content.decode())
+    response = deliver(held)
+    assert response is not None
+    assert (response.needs_authorization, response.to_json()["held"]["state"]) == (True, "waiting")
+    assert response.to_json()["held"]["id"] == str(held.pk)
+    assert response.authorize_url == f"/connections/odd/authorize/?next={quote(held.url, safe='')}"
+    guest.connects()
+    assert b"data-authorize" not in guest.client.get(held.url).content
+    room.api = answer(b"{}", "201 Created", "Content-Type: application/json")
+    done = deliver(held)
+    assert done is not None
+    assert (done.success, done.held) == (True, None)
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,14 @@ def test_a_save_that_changes_nothing_keeps_no_version(client: Client, house: Hou
     assert house.crm.system.versions.count() == 1
 
 
+@pytest.mark.parametrize("part", ["system"])
+def test_the_form_leads_to_its_versions(client: Client, house: House, part: str) -> None:
+    obj = getattr(house.crm, part)
+    start = SYSTEMS if part == "system" else INTEGRATIONS
+    page = client.get(f"{start}{obj.pk}/change/").content.decode()
+    assert f'href="{start}{obj.pk}/history/"' in page
+
+
 def test_a_bundle_keeps_versions(house: House) -> None:
     tree = bundle.dump([house.crm.application])
     bundle.load(tree, actor=house.root)

@@ -34,6 +34,7 @@ ADDRESSES: dict[str, Row] = {
     "accounts/logout/": (405, 405, 405, 405, 405, 405),
     "healthz": PUBLIC,
     "readyz": PUBLIC,
+    "favicon.ico": PUBLIC,
     "": ONE_S_OWN,
     "connections/": ONE_S_OWN,
     "connections/closing/": PUBLIC,
@@ -182,6 +183,18 @@ def test_everybody_opens_what_they_may(house: House, people: dict[str, Any], rol
         if answer.status_code != expected:
             wrong[route] = f"{answer.status_code} instead of {expected}"
     assert wrong == {}
+
+
+def test_every_page_of_the_desk_shows_without_script(house: House) -> None:
+    client = _client(house.root)
+    pages = 0
+    for route in [route for route in ADDRESSES if route.startswith("admin/")]:
+        answer = client.get(_path(route, house), QUERIES.get(route, {}))
+        if answer.status_code == 200 and b"x-cloak" in answer.content:
+            pages += 1
+            sheet = rb'<noscript><link rel="stylesheet" href="[^"]*/no-script[.\w]*css"></noscript>'
+            assert len(re.findall(sheet, answer.content)) == 1, route
+    assert pages > 20
 
 
 def test_whoever_is_not_logged_in_is_led_to_the_log_in(house: House) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
@@ -25,6 +26,7 @@ from integrations.forms import form_for
 from integrations.models import Integration, IntegrationVersion, Usage
 from integrations.request import Prepared, Speaker
 from integrations.trace import Trace
+from workbench import importing
 from workbench.integrationform import CONTENT_TYPES, IntegrationForm, label_of
 from workbench.site import desk
 from workbench.testpanel import Panel, panel_of, refusal
@@ -64,7 +66,9 @@ class Integrations(Versioned):
     )
 
     class Media:
-        css: ClassVar[dict[str, list[str]]] = {"all": ["css/integration-form.css"]}
+        css: ClassVar[dict[str, list[str]]] = {
+            "all": ["css/desk-form.css", "css/integration-form.css"]
+        }
         js: ClassVar[list[forms.Script]] = [
             forms.Script(f"js/{name}.js", defer=True)
             for name in ("authorize", "tabs", "row-editor", "integration-form", "focus-problem")
@@ -84,6 +88,7 @@ class Integrations(Versioned):
         return [
             path("test/", guarded(self.test_view), name="integrations_integration_test"),
             path("preview/", guarded(self.preview_view), name="integrations_integration_preview"),
+            path("from-curl/", guarded(self.curl_view), name="integrations_integration_curl"),
             *super().get_urls(),
         ]
 
@@ -94,7 +99,13 @@ class Integrations(Versioned):
         if given and not _is_uuid(given):
             system = ConnectedSystem.objects.for_designer(request.user).filter(slug=given).first()
             initial["connected_system"] = system.pk if system else None
-        return initial
+        return initial | importing.initial(request, self)
+
+    def curl_view(self, request: HttpRequest) -> HttpResponse:
+        """A pasted cURL command becomes the add form's values."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return importing.from_curl(request, self)
 
     def get_field_queryset(
         self, db: str | None, db_field: Any, request: HttpRequest

@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from config import env
 from config.accounts import LogIn
+from config.favicon import favicon
 from workbench.site import desk
 
 handler400 = "config.errorpages.bad_request"
@@ -21,6 +22,7 @@ handler500 = "config.errorpages.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/login/", LogIn.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("favicon.ico", favicon),
     path("admin/", desk.urls),
     path("", include("connectedsystems.health")),
     path("", include("connectedsystems.logos")),

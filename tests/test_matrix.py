@@ -193,7 +193,7 @@ def test_every_page_of_the_desk_shows_without_script(house: House) -> None:
         if answer.status_code == 200 and b"x-cloak" in answer.content:
             pages += 1
             sheet = rb'<noscript><link rel="stylesheet" href="[^"]*/no-script[.\w]*css"></noscript>'
-            assert len(re.findall(sheet, answer.content)) == 1, route
+            assert re.search(sheet, answer.content), route
     assert pages > 20
 
 

@@ -159,6 +159,13 @@ def test_what_changed_since_authorizing_is_said(meets: Meets, thirdparty: ThirdP
     expect(page.get_by_role("heading", name="You are authorized")).to_be_visible()
     save(page)
     expect(page.get_by_text("Changed is created, and you are authorized.")).to_be_visible()
+    touched = page.get_by_role("heading", name="Saving this ends 1 authorization")
+    page.get_by_label("Client ID", exact=True).fill("other")
+    page.get_by_label("Client ID", exact=True).blur()
+    expect(touched).to_be_visible()
+    page.get_by_label("Client ID", exact=True).fill(CLIENT_ID)
+    page.get_by_label("Client ID", exact=True).blur()
+    expect(touched).to_have_count(0)
 
 
 def test_without_script_it_opens_tabs(meets: Meets, thirdparty: ThirdParty) -> None:

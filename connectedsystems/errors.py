@@ -3,6 +3,7 @@
 Failure
 ├── FlowFailure             the walk to the other system and back
 ├── TokenEndpointFailure    what a token endpoint answered, or a revocation endpoint did not confirm
+├── DiscoveryFailure        what stands where an authorization server's metadata should
 ├── TokenUnavailable        why this user has no usable token now
 ├── CallFailure             what came of an integration's call
 ├── OutboundFailure         the network, and our own rules at its door
@@ -45,6 +46,10 @@ class FlowFailure(Failure):
 
 class TokenEndpointFailure(Failure):
     """A token or revocation endpoint said no, or something that is no answer."""
+
+
+class DiscoveryFailure(Failure):
+    """Metadata of an authorization server that is not there, or cannot be believed."""
 
 
 class TokenUnavailable(Failure):

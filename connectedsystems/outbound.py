@@ -9,6 +9,7 @@ Nothing of the environment is read: no proxies, no netrc, no CA bundles. No cook
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -225,7 +226,14 @@ def _redirect_refused(url: str, target: str, status: int, reason: str) -> Outbou
         host=host_of(url),
         target_host=host_of(target),
         reason=reason,
+        **_error_in(target),
     )
+
+
+def _error_in(target: str) -> dict[str, Any]:
+    """The error of an authorization answer (RFC 6749 §4.1.2.1): a word, and no secret."""
+    found = re.search(r"[?&#]error=([a-z_]{1,40})(?=&|#|$)", target)
+    return {"target_error": found[1]} if found else {}
 
 
 # Through requests

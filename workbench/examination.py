@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from connectedsystems import doctor, redact
 from connectedsystems.configuration import Configuration
 from connectedsystems.models import redirect_uri_of
+from workbench import offers
 from workbench.systemfields import labelled
 
 _PAGE = "workbench/systems/check.html"
@@ -50,13 +51,11 @@ def stream(
 
 def _item(step: doctor.Step) -> str:
     mark, word = _MARKS.get(step.outcome, ("?", "Not known"))
-    label = labelled(step.look_at) if step.look_at else ""
     context = {
         "step": step,
-        "name": step.name.replace(step.look_at, label),
-        "sentence": step.sentence.replace(step.look_at, label, 1),
         "mark": mark,
         "word": word,
-        "label": label,
+        "label": labelled(step.look_at) if step.look_at else "",
+        "offers": offers.of(step.offers),
     }
     return f"{render_to_string(_STEP, context).strip()}\n"

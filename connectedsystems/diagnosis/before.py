@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .entry import BY_FIELD, DESIGNER, END_USER, OWNER, TELL, Entry
+from .entry import BY_FIELD, BY_REQUEST, DESIGNER, END_USER, OWNER, TELL, Entry
 
 ENTRIES: dict[str, Entry] = {
     "configuration_invalid": Entry(
@@ -14,6 +14,34 @@ ENTRIES: dict[str, Entry] = {
         user=f"This connection is not set up correctly yet. {TELL}",
         who=(DESIGNER,),
         look_at=BY_FIELD,
+    ),
+    "discovery_failed": Entry(
+        title="No metadata was found",
+        status=502,
+        seen="The other system's metadata was looked for[ at {host}][{path}][ (status {status})],"
+        " and cannot be used[: {reason}].",
+        cause="Not every system publishes its endpoints; or the Issuer or the Discovery URL is"
+        " another one.",
+        fix="Compare the Issuer and the Discovery URL with the other system's documentation; or"
+        " leave the Discovery URL empty, and enter the Authorization Endpoint and the Token Request"
+        " Endpoint by hand.",
+        user=f"This connection is not set up correctly yet. {TELL}",
+        who=(DESIGNER, OWNER),
+        look_at=BY_REQUEST,
+        retry=True,
+    ),
+    "discovery_mismatch": Entry(
+        title="The metadata belongs to somebody else",
+        status=502,
+        seen="The metadata[ at {host}][{path}] names the issuer {received|of somebody else}"
+        "[, not {expected}].",
+        cause="The two must be equal, character for character, a slash at the end included"
+        " (RFC 8414, section 3.3): else anybody's endpoints could be passed off as theirs.",
+        fix="If the issuer that is named belongs to the other system, enter it as Issuer, and its"
+        " own metadata address as Discovery URL. If not, the address belongs to somebody else.",
+        user=f"This connection is not set up correctly yet. {TELL}",
+        who=(DESIGNER, OWNER),
+        look_at="issuer",
     ),
     "popup_blocked": Entry(
         title="The window was blocked",

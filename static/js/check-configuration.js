@@ -47,6 +47,19 @@
     if (button.getAttribute("aria-busy") !== "true") place.innerHTML = "";
   });
 
+  // A value that was found goes into its field only by a click on it.
+  document.addEventListener("click", function (event) {
+    var offer = event.target.closest && event.target.closest("button[data-fill]");
+    var field = offer && document.getElementById(offer.dataset.fill);
+    if (!field) return;
+    var folded = field.closest("details");
+    if (folded) folded.open = true;
+    field.value = offer.dataset.value;
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+    offer.disabled = true;
+    field.focus();
+  });
+
   // The link of a step leads into the form: unfold what hides the field, and go there.
   document.addEventListener("click", function (event) {
     var link = event.target.closest && event.target.closest(".says a[href^='#id_'], .checks a[href^='#id_'], .request-shown a[href^='#id_']");

@@ -25,6 +25,7 @@ not_allowed capture_missing
 redirect_refused address_refused tls_error timeout too_large connection_failed bad_response busy
 decrypt_failed key_missing in_transaction internal_error configuration_invalid
 bad_request log_in form_expired not_found
+discovery_failed discovery_mismatch
 """
 
 BUNDLE_KEYS = """
@@ -50,7 +51,7 @@ STATUS = {
     " token_refused client_auth_failed redirect_uri_mismatch capture_missing refresh_failed"
     " refresh_outcome_unknown temporarily_unavailable rate_limited call_refused call_not_found"
     " call_failed success_rule_failed address_refused redirect_refused tls_error"
-    " connection_failed too_large bad_response",
+    " connection_failed too_large bad_response discovery_failed discovery_mismatch",
     503: "refresh_in_progress busy key_missing in_transaction internal_error",
     504: "timeout",
 }

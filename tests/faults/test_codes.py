@@ -17,6 +17,8 @@ ODD_CALLS = "faults/test_calls.py::test_a_query_meets_an_odd_answer"
 
 HAPPENS = {
     "configuration_invalid": "workbench/test_systems.py",
+    "discovery_failed": "connectedsystems/test_doctor.py",
+    "discovery_mismatch": "connectedsystems/test_doctor.py",
     "attempt_not_finished": "faults/test_ours.py::test_attempt_not_finished",
     "state_missing": ODD_QUERIES,
     "state_missing_session": "faults/test_callbacks.py::test_A1_without_a_log_in",

@@ -41,7 +41,7 @@ class Command(BaseCommand):
             steps.append(step)
             if not options["json"]:
                 self.stdout.write(
-                    f"{step.outcome:<8}{step.code or '-':<24}{step.name}: {step.sentence}"
+                    f"{step.outcome:<8}{step.code or '-':<24}{step.name}: {step.words}"
                 )
         if options["json"]:
             self.stdout.write(json.dumps([asdict(step) for step in steps], indent=2))

@@ -245,6 +245,13 @@ class Version(models.Model):
 class ConfigurationVersionQuerySet(models.QuerySet["ConfigurationVersion"]):
     """Versions of systems."""
 
+    def begin(self, pk: uuid.UUID) -> None:
+        """Before a change: keep a system as it is stored, if nothing of it was kept yet."""
+        if self.filter(system_id=pk).exists():
+            return
+        if stored := ConnectedSystem.objects.filter(pk=pk).first():
+            self.write(stored, None, "found")
+
     def write(self, system: ConnectedSystem, actor: Any, source: str) -> ConfigurationVersion:
         """Keep how this system was saved. ``source``: by which road it was."""
         return self.create(

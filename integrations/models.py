@@ -81,6 +81,14 @@ class Integration(models.Model):
 class IntegrationVersionQuerySet(models.QuerySet["IntegrationVersion"]):
     """Versions of integrations."""
 
+    def begin(self, pk: uuid.UUID) -> None:
+        """Before a change: keep an integration as it is stored, if nothing was kept yet."""
+        if self.filter(integration_id=pk).exists():
+            return
+        rows = Integration.objects.select_related("connected_system")
+        if stored := rows.filter(pk=pk).first():
+            self.write(stored, None, "found")
+
     def write(self, integration: Integration, actor: Any, source: str) -> IntegrationVersion:
         """Keep how this integration was saved. ``source``: by which road it was."""
         system = integration.connected_system

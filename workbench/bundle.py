@@ -204,6 +204,7 @@ class _Loading:
         ended = self._ended(box, found, system_configuration)
         if "oauth" in data:
             data["oauth"] = dict(system_configuration.oauth)
+        ConfigurationVersion.objects.begin(system.pk)
         change = _write_system(system, application, data, secrets, is_new=found is None)
         self._touched.append(system)
         if change != "unchanged":
@@ -306,6 +307,7 @@ class _Loading:
             self.errors.take(invalid, box.path)
             return
         integration = found or Integration(slug=slug)
+        IntegrationVersion.objects.begin(integration.pk)
         self.integrations[slug] = _write_integration(
             integration, system, data, parsed, is_new=found is None
         )

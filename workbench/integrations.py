@@ -118,6 +118,7 @@ class Integrations(Versioned):
         """Another version, whoever else saves in the same moment."""
         if change:
             obj.version = F("version") + 1
+            IntegrationVersion.objects.begin(obj.pk)
         super().save_model(request, obj, form, change)
         obj.refresh_from_db(fields=["version"])
         IntegrationVersion.objects.write(obj, request.user, "desk")

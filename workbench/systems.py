@@ -19,7 +19,7 @@ from connectedsystems.configuration import read
 from connectedsystems.diagnosis import Diagnosis, diagnose
 from connectedsystems.errors import VaultFailure
 from connectedsystems.models import AuditEvent, ConfigurationVersion, ConnectedSystem
-from workbench import cautions, drafts, known, tries, typedsecrets
+from workbench import cautions, drafts, finding, known, tries, typedsecrets
 from workbench.cautions import Caution
 from workbench.site import desk
 from workbench.systemform import SystemForm
@@ -56,6 +56,7 @@ class ConnectedSystems(Versioned):
             "copy",
             "draft-authorize",
             "check-configuration",
+            "find-endpoints",
             "draft-affected",
             "preview",
             "focus-problem",
@@ -76,6 +77,7 @@ class ConnectedSystems(Versioned):
         return [
             path("draft/authorize/", self._draft(drafts.authorize), name=f"{name}_authorize"),
             path("draft/check/", self._draft(drafts.check), name=f"{name}_check"),
+            path("draft/find/", self._draft(finding.find), name=f"{name}_find"),
             path("draft/affected/", self._draft(drafts.affected), name=f"{name}_affected"),
             path("draft/preview/", self._draft(drafts.preview), name=f"{name}_preview"),
             path("draft/done/", self._draft(drafts.done), name=f"{name}_done"),
@@ -145,6 +147,7 @@ class ConnectedSystems(Versioned):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         form.changed = form.write(obj)
         if form.changed:
+            ConfigurationVersion.objects.begin(obj.pk)
             obj.save(force_insert=not change)
             ConfigurationVersion.objects.write(obj, request.user, "desk")
             self._audit(request, obj, form, change)

@@ -28,7 +28,11 @@ ACCEPT_ENDING = "end_authorizations"
 MOST_LISTED = 50
 _LIST = "workbench/versions.html"
 _RESTORE = "workbench/version_restore.html"
-_SOURCES = {"desk": "Saved on the desk", "bundle": "Loaded from a bundle"}
+_SOURCES = {
+    "desk": "Saved on the desk",
+    "bundle": "Loaded from a bundle",
+    "found": "As it was before versions were kept",
+}
 
 
 class Versioned(OfMyApplications):

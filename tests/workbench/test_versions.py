@@ -64,12 +64,30 @@ def test_a_save_that_changes_nothing_keeps_no_version(client: Client, house: Hou
     assert house.crm.system.versions.count() == 1
 
 
-@pytest.mark.parametrize("part", ["system"])
+@pytest.mark.parametrize("part", ["system", "integration"])
 def test_the_form_leads_to_its_versions(client: Client, house: House, part: str) -> None:
     obj = getattr(house.crm, part)
     start = SYSTEMS if part == "system" else INTEGRATIONS
     page = client.get(f"{start}{obj.pk}/change/").content.decode()
     assert f'href="{start}{obj.pk}/history/"' in page
+
+
+@pytest.mark.parametrize("part", ["system", "integration"])
+def test_what_was_there_before_versions_is_kept_at_its_first_change(
+    client: Client, house: House, part: str
+) -> None:
+    obj = getattr(house.crm, part)
+    obj.versions.all().delete()
+    if part == "system":
+        _saves(client, house, description="new words")
+    else:
+        tree = bundle.dump([house.crm.application])
+        tree["integrations"][0]["name"] = "new words"
+        bundle.load(tree)
+    last, first = obj.versions.all()
+    assert (first.number, first.source, first.actor) == (1, "found", None)
+    assert "new words" not in json.dumps(first.configuration)
+    assert "new words" in json.dumps(last.configuration)
 
 
 def test_a_bundle_keeps_versions(house: House) -> None:

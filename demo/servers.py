@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 HOST = "127.0.0.1"
-STOP_SECONDS = 10.0
+STOP_SECONDS = 1.5
 
 
 class DidNotStart(Exception):
@@ -47,15 +47,20 @@ class Server:
         """Whether the process is gone."""
         return self._process.poll() is not None
 
+    def ask_to_stop(self) -> None:
+        """Tell it to end, and do not wait for that."""
+        # SIGINT, to gunicorn, is: do not wait for connections that browsers keep open.
+        self._process.send_signal(signal.SIGINT)
+
     def stop(self) -> None:
         """End it, gently first."""
         if self.has_ended():
             return
-        # SIGINT, to gunicorn, is: do not wait for connections that browsers keep open.
-        self._process.send_signal(signal.SIGINT)
+        self.ask_to_stop()
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
+            # A thread that waits for the rest of a request holds its worker; nobody here waits on.
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -68,6 +68,21 @@ def read_until(process: "subprocess.Popen[str]", words: str) -> str:
     raise AssertionError(f"The demo ended ({process.wait()}) having said: {said}")
 
 
+@contextmanager
+def connections_of_a_browser(*ports: int) -> Iterator[None]:
+    """Connections as browsers keep them: one that was used, one half-way, one in reserve."""
+    with ExitStack() as open_ones:
+        for port in ports:
+            used = b"GET /api/status HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % port
+            for said in (used, b"GET / HT", b""):
+                kept = socket.create_connection(("127.0.0.1", port))
+                open_ones.callback(kept.close)
+                kept.sendall(said)
+                if said == used:
+                    assert kept.recv(1)
+        yield
+
+
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_it_runs_twice_and_stops_cleanly(tmp_path: Path, ending: signal.Signals) -> None:
     demo = Demo(tmp_path)
@@ -81,8 +96,9 @@ def test_it_runs_twice_and_stops_cleanly(tmp_path: Path, ending: signal.Signals)
             _log_in(demo, *told[-1][0])
             acme = Browser().get(f"http://localhost:{demo.acme_port}/api/status")
             assert acme.status == 200
-            process.send_signal(ending)
-            rest, _ = process.communicate(timeout=30)
+            with connections_of_a_browser(demo.port, demo.acme_port):
+                process.send_signal(ending)
+                rest, _ = process.communicate(timeout=8)
         assert process.returncode == 0, rest
         assert "Both servers are stopped" in rest
         assert "Traceback" not in said + rest

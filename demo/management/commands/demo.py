@@ -104,6 +104,9 @@ class Command(BaseCommand):
         self._say(_what_to_try(known, acme_port))
         # A second Ctrl-C must not leave one of them running.
         running.callback(_be_deaf)
+        # Both end at the same time: nobody waits at the terminal for one after the other.
+        running.callback(acme.ask_to_stop)
+        running.callback(product.ask_to_stop)
         _watch(acme, product)
 
     def _say(self, line: str) -> None:

@@ -70,6 +70,7 @@ ADDRESSES: dict[str, Row] = {
     "admin/connectedsystems/connectedsystem/draft/check/": DESK_BY_POST,
     "admin/connectedsystems/connectedsystem/draft/affected/": DESK_BY_POST,
     "admin/connectedsystems/connectedsystem/draft/preview/": DESK_BY_POST,
+    "admin/connectedsystems/connectedsystem/draft/find/": DESK_BY_POST,
     "admin/connectedsystems/connectedsystem/draft/<uuid:public_id>/status/": DESK,
     "admin/connectedsystems/connectedsystem/draft/<uuid:public_id>/back/": DESK,
 }

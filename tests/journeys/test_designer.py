@@ -270,3 +270,24 @@ def test_a_live_system_is_tried_and_changed(meets: Meets, thirdparty: ThirdParty
     page.get_by_label("End 1 authorization and save").check()
     save(page)
     expect(page.get_by_text("Live is saved, and you are authorized.")).to_be_visible()
+
+
+def test_endpoints_are_found_and_filled_by_a_click(meets: Meets, thirdparty: ThirdParty) -> None:
+    page = meets("dora").opens(ADD)
+    fill_in(page, thirdparty)
+    token, authorization = (
+        page.get_by_label(label, exact=True)
+        for label in ("Token Request Endpoint", "Authorization Endpoint")
+    )
+    token.fill("https://old.example/token")
+    authorization.fill("")
+    page.get_by_label("Address to look at").fill(thirdparty.url)
+    page.get_by_label("Address to look at").press("Enter")
+    found = page.locator("[data-found]")
+    expect(found).to_be_visible()
+    check_looks(page)
+    found.get_by_role("button", name="Fill the empty fields").click()
+    expect(authorization).to_have_value(f"{thirdparty.url}/oauth/authorize")
+    expect(token).to_have_value("https://old.example/token")
+    found.get_by_role("button", name="Replace it").first.click()
+    expect(token).to_have_value(f"{thirdparty.url}/oauth/token")

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from connectedsystems import presets
 from connectedsystems.configuration import AUTHORIZATION_CODE, Configuration
+from connectedsystems.presets import traps
 
 _ADDRESSES = (
     ("base_url", "Base URL"),
@@ -111,6 +113,7 @@ def _of_walk(oauth: Mapping[str, Any]) -> Iterator[Caution]:
             " place, and the Client Secret would be sent to a stranger.",
             "token_endpoint",
         )
+    yield from _of_offline(oauth)
     if oauth.get("pkce") == "off":
         yield Caution(
             "pkce_off",
@@ -118,6 +121,28 @@ def _of_walk(oauth: Mapping[str, Any]) -> Iterator[Caution]:
             "A code that is caught on its way back could be used by somebody else. Switch it off"
             " only if the other system refuses it.",
             "pkce",
+        )
+
+
+def _of_offline(oauth: Mapping[str, Any]) -> Iterator[Caution]:
+    """A system that is known to need it, by its token endpoint."""
+    endpoint = oauth.get("token_endpoint")
+    known = next(
+        (
+            each
+            for each in presets.presets()
+            if (each.system.get("oauth") or {}).get("token_endpoint") == endpoint
+        ),
+        None,
+    )
+    field, wanted = traps.offline(known.system["oauth"]) if endpoint and known else ("", "")
+    if known and field and not traps.offline(oauth)[0]:
+        yield Caution(
+            "offline_not_asked",
+            f"Offline access is not asked for: {wanted} is missing.",
+            f"{known.name} is known to send a refresh token only then. Without one, every user has"
+            " to authorize again when the access token ends.",
+            field,
         )
 
 

@@ -11,6 +11,16 @@ from connectedsystems import placeholders
 _OFFLINE = {"access_type": "offline", "token_access_type": "offline", "duration": "permanent"}
 
 
+def offline(oauth: Mapping[str, Any]) -> tuple[str, str]:
+    """How these settings ask for a refresh token: the field's key and what it holds; "" for not."""
+    if "offline_access" in str(oauth.get("scope") or "").split():
+        return "scope", "offline_access"
+    for name, value in (oauth.get("authorization_parameters") or {}).items():
+        if _OFFLINE.get(name) == value:
+            return "authorization_parameters", f"{name}={value}"
+    return "", ""
+
+
 def of(system: Mapping[str, Any]) -> Iterator[str]:
     """The sentences for a system entry under the bundle's keys."""
     oauth = system.get("oauth") or {}

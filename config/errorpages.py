@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+
 import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 from django.utils.html import escape
 
 from connectedsystems.diagnosis import diagnose
+from connectedsystems.errors import InsideTransaction
 from connectedsystems.models import new_reference
 
 _log = structlog.get_logger(__name__)
 
 
-_BARE = frozenset({"bad_request", "internal_error"})
+_BARE = frozenset({"bad_request", "internal_error", "in_transaction"})
 """Pages that ask no database who is looking."""
 
 
@@ -36,12 +39,14 @@ def page_not_found(request: HttpRequest, exception: Exception | None = None) -> 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Needs neither database nor session, and falls back to plain text of its own."""
     reference = reference_of(request)
-    _log.error("server_error", reference=reference)
+    inside = isinstance(sys.exc_info()[1], InsideTransaction)
+    code = "in_transaction" if inside else "internal_error"
+    _log.error("server_error", reference=reference, code=code)
     try:
-        return _answer(request, "internal_error")
+        return _answer(request, code)
     except Exception:
         _log.exception("error_page_failed", reference=reference)
-        told = diagnose("internal_error")
+        told = diagnose(code)
         return HttpResponse(
             f"<!doctype html><title>{escape(told.title)}</title>"
             f'<p role="alert" data-code="{told.code}" data-reference="{reference}">'

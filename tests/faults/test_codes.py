@@ -72,12 +72,12 @@ HAPPENS = {
     "not_allowed": "faults/test_ours.py::test_H8_not_allowed",
     "decrypt_failed": "faults/test_ours.py::test_C3_a_damaged_token",
     "key_missing": "faults/test_ours.py::test_C7_the_systems_own_secret_at_a_refresh",
+    "in_transaction": "faults/test_ours.py::test_a_page_that_calls_inside_a_transaction",
     "internal_error": "faults/test_ours.py::test_D9_a_store_that_breaks_while_a_pair_is_saved",
 }
 
 MISSING = {
     "busy": "nothing says it: no share of a process's threads per system, no circuit",
-    "in_transaction": "a programmer's mistake is raised, and no page tells it",
     "popup_blocked": "only a browser can make it happen",
 }
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
 from authlinks.models import Authorization
 from connectedsystems.models import ConnectedSystem
 from integrations import call_integration
 from integrations.models import HeldSubmission
-from tests.acme import make_integration
+from tests.acme import Visitor, make_integration
 from tests.faults.room import (
     CODE,
     Guest,
@@ -29,6 +30,7 @@ from tests.faults.room import (
     said,
 )
 from tests.otherside import answer
+from tests.thirdparty import ThirdParty
 
 OTHER_KEY = "other:" + base64.b64encode(bytes(range(32))).decode()
 
@@ -224,3 +226,19 @@ def test_D9_a_store_that_breaks_at_the_callback(
 def test_attempt_not_finished(room: Room, guest: Guest) -> None:
     guest.sets_out()
     assert (guest.status()["code"], guest.status()["attempt"]) == ("attempt_not_finished", "open")
+
+
+@pytest.mark.urls("tests.breaking.transaction")
+def test_a_page_that_calls_inside_a_transaction(
+    visitor: Callable[..., Visitor],
+    thirdparty: ThirdParty,
+    log_lines: Callable[[], list[dict[str, Any]]],
+) -> None:
+    person = visitor("alice", "ada").person
+    client = Client(raise_request_exception=False)
+    client.force_login(person)
+    answer = client.get("/", headers={"Accept": "text/html"})
+    assert answer.status_code == 503
+    assert 'data-code="in_transaction"' in answer.content.decode()
+    assert any(line.get("code") == "in_transaction" for line in log_lines())
+    assert thirdparty.count(path="/api/contacts") == 0

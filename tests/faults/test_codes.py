@@ -72,13 +72,13 @@ HAPPENS = {
     "not_allowed": "faults/test_ours.py::test_H8_not_allowed",
     "decrypt_failed": "faults/test_ours.py::test_C3_a_damaged_token",
     "key_missing": "faults/test_ours.py::test_C7_the_systems_own_secret_at_a_refresh",
+    "popup_blocked": "journeys/test_designer.py::test_a_blocked_pop_up_is_a_link",
     "in_transaction": "faults/test_ours.py::test_a_page_that_calls_inside_a_transaction",
     "internal_error": "faults/test_ours.py::test_D9_a_store_that_breaks_while_a_pair_is_saved",
 }
 
 MISSING = {
     "busy": "nothing says it: no share of a process's threads per system, no circuit",
-    "popup_blocked": "only a browser can make it happen",
 }
 
 _PARTS = {

@@ -9,7 +9,7 @@ ARGS ?=
 TEMPLATES := templates demo/thirdparty/templates $(wildcard demo/pages/templates)
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help install demo test chromium check format lock
+.PHONY: help install demo test chromium otherserver check format lock
 .PHONY: check-style check-types check-imports check-templates check-migrations check-lock
 
 help:
@@ -37,12 +37,16 @@ demo: install
 	@$(BIN)/python -m demo.first_env
 	@exec $(BIN)/python manage.py demo $(ARGS)
 
-test: install chromium
+test: install chromium otherserver
 	@exec $(BIN)/python -m tests -n 2 $(ARGS)
 
 # The journeys want a browser. Where this may not install one, they are left out and said to be.
 chromium: install
 	@test -x /usr/bin/chromium || .ci/chromium
+
+# A second real OAuth server. Where it cannot be installed, its tests are left out and said to be.
+otherserver: install
+	@.ci/otherserver
 
 check: check-style check-types check-imports check-templates check-migrations check-lock
 

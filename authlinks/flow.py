@@ -23,7 +23,7 @@ from authlinks import question, registration, tokens
 from authlinks.models import AttemptOutcome, AuthorizationAttempt, place_of
 from authlinks.question import Brought
 from authlinks.registration import Registration
-from connectedsystems import outbound, vault
+from connectedsystems import outbound, share, vault
 from connectedsystems.errors import Failure, FlowFailure
 from connectedsystems.models import AuditEvent, ConnectedSystem
 from connectedsystems.oauth import after, authorization, callback, token
@@ -181,7 +181,8 @@ def _complete(attempt: AuthorizationAttempt, query_string: str) -> None:
     callback.check_error(answer_here)
     if walked_with.digest != attempt.configuration_digest:
         raise FlowFailure("configuration_changed")
-    brought = _exchange(attempt, client, answer_here)
+    with share.inside(attempt.system_id, outbound.deadline_in(EXCHANGE_SECONDS)):
+        brought = _exchange(attempt, client, answer_here)
     if attempt.draft:
         question.keep(attempt, brought)
         _succeed(attempt, brought)

@@ -45,7 +45,8 @@ def of_draft(public_id: uuid.UUID, text: str) -> Registration:
     Raises ConfigurationInvalid.
     """
     kept = json.loads(text)
-    parsed = configuration.parse(kept["data"])
+    data = kept["data"]
+    parsed = configuration.parse(configuration.written(data), discovered=data.get("discovered"))
 
     def client() -> Client:
         return parsed.client(

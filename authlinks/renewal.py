@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 from authlinks.columns import token_columns
 from authlinks.models import Authorization, place_of
 from authlinks.rows import Row
-from connectedsystems import outbound, vault
+from connectedsystems import outbound, share, vault
 from connectedsystems.errors import (
     Failure,
     OutboundFailure,
@@ -99,8 +99,11 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
         release(row.id, lease)
         return TokenUnavailable("decrypt_failed", subject="authorization", **failure.facts)
     try:
-        answer = _ask(client, refresh_token)
+        answer = _ask_in_turn(party, client, refresh_token)
     except Failure as failure:
+        if failure.code == "busy":
+            release(row.id, lease)
+            return TokenUnavailable("busy", **failure.facts)
         return _note_failure(party, row, lease, failure)
     except BaseException:
         release(row.id, lease)
@@ -119,6 +122,12 @@ def _opened_refresh_token(party: Party, row: Row) -> str:
     if sealed is None:
         raise VaultFailure("decrypt_failed")
     return sealed.open(place_of("refresh_token", party.system_id, party.user_id))
+
+
+def _ask_in_turn(party: Party, client: Client, refresh_token: str | None) -> TokenAnswer:
+    """The answer, once this process has a thread to spare for the system; else ``busy``."""
+    with share.inside(party.system_id, outbound.deadline_in(REQUEST_SECONDS)):
+        return _ask(client, refresh_token)
 
 
 def _ask(client: Client, refresh_token: str | None) -> TokenAnswer:

@@ -59,8 +59,8 @@ _COLUMNS = """z.id, z.version, z.access_token, z.refresh_token IS NOT NULL,
     {next_try}, z.refusal_tried_version, z.captures, {stale}"""
 
 _SECONDS_FROM_NOW = {
-    "sqlite": "(julianday(z.{0}) - julianday('now')) * 86400.0",
-    "postgresql": "EXTRACT(EPOCH FROM z.{0} - clock_timestamp())::float8",
+    "sqlite": "(julianday({0}) - julianday('now')) * 86400.0",
+    "postgresql": "EXTRACT(EPOCH FROM {0} - clock_timestamp())::float8",
 }
 
 COLUMN_COUNT = 14
@@ -68,12 +68,16 @@ COLUMN_COUNT = 14
 
 def row_columns(vendor: str) -> str:
     """The select list, over the alias ``z``, that ``row_from`` reads."""
-    seconds = _SECONDS_FROM_NOW[vendor]
     return _COLUMNS.format(
-        left=seconds.format("expires_at"),
-        next_try=seconds.format("next_try_at"),
-        stale=f"COALESCE({seconds.format('last_used')} < -3600, TRUE)",
+        left=seconds_from_now("z.expires_at", vendor),
+        next_try=seconds_from_now("z.next_try_at", vendor),
+        stale=f"COALESCE({seconds_from_now('z.last_used', vendor)} < -3600, TRUE)",
     )
+
+
+def seconds_from_now(column: str, vendor: str) -> str:
+    """The expression that tells how far a time is ahead of the database's now."""
+    return _SECONDS_FROM_NOW[vendor].format(column)
 
 
 def row_from(columns: Sequence[Any]) -> Row | None:

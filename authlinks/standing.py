@@ -116,7 +116,7 @@ def state_of(system: ConnectedSystem, authorization: Authorization | None) -> St
 
 def standings(systems: Any, user: Any) -> list[Standing]:
     """How this user stands with each of these systems, in three queries whatever their number."""
-    found = list(systems)
+    found = list(systems.select_related("circuit"))
     authorizations = {
         row.system_id: row for row in Authorization.objects.filter(user=user, system__in=found)
     }

@@ -23,7 +23,7 @@ from authlinks import renewal
 from authlinks.columns import token_columns
 from authlinks.models import Authorization, place_of
 from authlinks.rows import Row, read_row
-from connectedsystems import vault
+from connectedsystems import share, vault
 from connectedsystems.errors import TokenUnavailable, VaultFailure
 from connectedsystems.models import ConnectedSystem
 from connectedsystems.oauth.answer import TokenAnswer
@@ -95,6 +95,13 @@ def usable_token(
     ``temporarily_unavailable``, ``refresh_failed``, ``client_auth_failed`` and other codes of a
     failed renewal (those pass by themselves, or the designer mends them).
     """
+    with share.Outside(party.system_id) as outside:
+        return _usable(party, row, deadline, rejected, outside)
+
+
+def _usable(
+    party: Party, row: Row | None, deadline: float, rejected: int | None, outside: share.Outside
+) -> Token:
     first_version: int | None = None
     while True:
         row = _standing(party, row)
@@ -124,10 +131,10 @@ def usable_token(
                 raise failure
         elif still_good:
             return _opened(party, row, fresh=False)
-        elif time.monotonic() >= deadline:
+        elif time.monotonic() >= deadline or not outside.sleep(
+            min(random.uniform(*WAIT_SECONDS), max(0.0, deadline - time.monotonic()))
+        ):
             raise TokenUnavailable("refresh_in_progress", retry_after=1)
-        else:
-            time.sleep(min(random.uniform(*WAIT_SECONDS), max(0.0, deadline - time.monotonic())))
         row = read_row(party.system_id, party.user_id)
 
 

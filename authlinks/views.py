@@ -12,21 +12,22 @@ from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
+    HttpResponseNotAllowed,
     HttpResponseRedirect,
     JsonResponse,
 )
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import (
-    require_GET,
     require_http_methods,
     require_POST,
     require_safe,
 )
 
 from authlinks import disconnect as ending
-from authlinks import flow, limits, question, registration, returned
+from authlinks import flow, limits, posted, question, registration, returned
 from authlinks.flow import AttemptFailed
 from authlinks.link import link_for
 from authlinks.models import AttemptOutcome, AuthorizationAttempt
@@ -102,13 +103,16 @@ def _confirmation(
 ) -> HttpResponse:
     context = {"system": system, "next": next_path, "popup": popup}
     response = render(request, "authlinks/confirm.html", context)
-    endpoint = str(system.configuration.get("oauth", {}).get("authorization_endpoint", ""))
+    endpoint = str(system.parsed().oauth.get("authorization_endpoint") or "")
     return holds_form(form_may_leave(response, endpoint))
 
 
-@require_GET
+@csrf_exempt  # a form posted here only leads to a GET, which any link may ask for
+@require_http_methods(["GET", "POST"])
 def callback(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """The redirect URI: ends in a clean address, or in a page that says why not."""
+    if request.method == "POST":
+        return private(_come_again(request, public_id))
     if not _may_come_back(request.user, public_id):
         raise Http404("no such connected system")
     try:
@@ -124,6 +128,15 @@ def callback(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         question.remember(request.session, attempt)
         return private(SeeOther(reverse("authlinks:question", args=[attempt.system.slug])))
     return private(_arrived(request, attempt))
+
+
+def _come_again(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    if not posted.is_form(request):
+        return HttpResponseNotAllowed(["GET"])
+    try:
+        return SeeOther(posted.address_of(request))
+    except Failure as failure:
+        return _callback_failed(request, public_id, AttemptFailed(failure, None))
 
 
 def _arrived(request: HttpRequest, attempt: AuthorizationAttempt) -> HttpResponse:

@@ -58,12 +58,8 @@ def each_database(module: str, description: str, run: Callable[[argparse.Namespa
 @contextmanager
 def new_database(asked: argparse.Namespace, **values: str) -> Iterator[str]:
     """Django, set up on a database that is made now and gone afterwards; its URL."""
-    with _created(asked) as url:
-        env.use({**VALUES, **values, "DATABASE_URL": url})
-        env.choose_settings()
-        import django
-
-        django.setup()
+    with created(asked) as url:
+        set_up(url, **values)
         from django.core.management import call_command
         from django.db import connection
 
@@ -76,8 +72,18 @@ def new_database(asked: argparse.Namespace, **values: str) -> Iterator[str]:
                 connection.close_pool()  # type: ignore[attr-defined]
 
 
+def set_up(url: str, **values: str) -> None:
+    """Django with the product's own settings, on the database at ``url``."""
+    env.use({**VALUES, **values, "DATABASE_URL": url})
+    env.choose_settings()
+    import django
+
+    django.setup()
+
+
 @contextmanager
-def _created(asked: argparse.Namespace) -> Iterator[str]:
+def created(asked: argparse.Namespace) -> Iterator[str]:
+    """The URL of an empty database that is gone afterwards."""
     if asked.on == "sqlite":
         with tempfile.TemporaryDirectory() as folder:
             yield f"sqlite:///{folder}/benchmark.sqlite3"

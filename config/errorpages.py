@@ -49,8 +49,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
         told = diagnose(code)
         return HttpResponse(
             f"<!doctype html><title>{escape(told.title)}</title>"
-            f'<p role="alert" data-code="{told.code}" data-reference="{reference}">'
-            f"{escape(told.title)}. {escape(told.user)} Reference: {reference}</p>",
+            f'<p role="alert" tabindex="-1" data-code="{told.code}" data-reference="{reference}">'
+            f"{escape(told.title)}. {escape(told.user)} Reference: {reference}</p>"
+            '<p><a href="/">Go to the start page</a></p>',
             status=told.status,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -13,9 +14,11 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from connectedsystems import configuration, redact, vault
+from connectedsystems.diagnosis import Diagnosis, diagnose
 from connectedsystems.errors import VaultFailure
 from connectedsystems.fields import SealedField
 
@@ -159,6 +162,12 @@ class ConnectedSystem(models.Model):
         return self.authentication == Authentication.AUTHORIZATION_CODE
 
     @property
+    def open_circuit(self) -> Circuit | None:
+        """The circuit, while it is open; for many systems with ``select_related("circuit")``."""
+        found: Circuit | None = getattr(self, "circuit", None)
+        return found if found is not None and found.base_url == self.base_url else None
+
+    @property
     def host(self) -> str:
         return urlsplit(self.base_url).hostname or ""
 
@@ -210,6 +219,52 @@ def open_secrets(system_id: uuid.UUID, sealed: vault.Sealed | None) -> dict[str,
     values: dict[str, Any] = json.loads(sealed.open(secrets_place(system_id)))
     redact.remember(*configuration.secret_texts(values))
     return values
+
+
+class Circuit(models.Model):
+    """A system that does not answer at ``base_url``, and when it is tried again.
+
+    The row is there while the circuit is open, and written only when that changes; another base
+    URL of the system closes it. ``failed_at`` is the last try that failed.
+    """
+
+    system = models.OneToOneField(
+        ConnectedSystem, primary_key=True, on_delete=models.CASCADE, db_constraint=False
+    )
+    base_url = models.CharField(max_length=2000)
+    reason = models.CharField(max_length=64)
+    since = models.DateTimeField()
+    tries = models.PositiveIntegerField(default=0)
+    failed_at = models.DateTimeField(null=True)
+    next_try_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"no answer: {self.reason}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The facts of ``system_down``."""
+        return {
+            "since": _moment(self.since),
+            "because": self.reason,
+            **({"tried": _moment(self.failed_at)} if self.failed_at else {}),
+        }
+
+    @property
+    def told(self) -> Diagnosis:
+        """What the catalogue says of it."""
+        return diagnose("system_down", {"system": self.system.name, **self.facts})
+
+    @property
+    def sentence(self) -> str:
+        """``Acme CRM has not answered since 14:02 UTC (timeout). Tried again at 14:03 UTC.``"""
+        return self.told.seen
+
+
+def _moment(at: datetime) -> str:
+    """``14:02 UTC`` of this day, another with its date."""
+    days = "" if at.date() == timezone.now().date() else f"{at.day} {at:%B %Y}, "
+    return f"{days}{at:%H:%M} UTC"
 
 
 class Version(models.Model):

@@ -11,17 +11,14 @@ import json
 import re
 import time
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from typing import Any
-
-import jmespath
-from jmespath.exceptions import JMESPathError
-from jmespath.parser import ParsedResult
 
 from connectedsystems.configuration import Configuration
 from connectedsystems.errors import CallFailure
 from connectedsystems.oauth.words import quoted
 from connectedsystems.outbound import Reply
+from connectedsystems.placeholders import as_text
+from integrations.expressions import NotFound, find, is_true
 
 LONGEST_QUOTE = 500
 LONGEST_WAIT = 3600
@@ -51,7 +48,7 @@ def token_not_accepted(reply: Reply, system: Configuration) -> bool:
     providers say it in a 200).
     """
     rule = system.expired_when.get("json")
-    if rule and _is_true(rule, reply):
+    if rule and is_true(rule, _tree(reply)):
         return True
     if reply.status < 400:
         return False
@@ -59,20 +56,6 @@ def token_not_accepted(reply: Reply, system: Configuration) -> bool:
     if error == "insufficient_scope":
         return False
     return reply.status in (system.expired_when.get("status") or (401,)) or error == "invalid_token"
-
-
-def _is_true(rule: str, reply: Reply) -> bool:
-    """Whether a JMESPath finds something in the answer that is not null, false, 0 or empty."""
-    tree = _tree(reply)
-    try:
-        return bool(_compiled(rule).search(tree))
-    except JMESPathError:
-        return False
-
-
-@lru_cache(maxsize=1000)
-def _compiled(rule: str) -> ParsedResult:
-    return jmespath.compile(rule)
 
 
 def lacks_scope(reply: Reply) -> bool:
@@ -100,15 +83,20 @@ def plain_refusal(reply: Reply) -> bool:
     return reply.status == 403 and not lacks_scope(reply) and not is_rate_limited(reply)
 
 
-def failure_in(reply: Reply, success: str = "") -> CallFailure | None:
-    """The failure that a reply says, or None: for a 2xx, or as the JMESPath ``success`` says."""
-    if success and _is_true(success, reply):
+def failure_in(reply: Reply, success: str = "", error_message: str = "") -> CallFailure | None:
+    """The failure that a reply says, or None: for a 2xx, or as the JMESPath ``success`` says.
+
+    ``error_message``: a JMESPath of the other system's own words.
+    """
+    if success and is_true(success, _tree(reply)):
         return None
     if 200 <= reply.status < 300:
         if not success:
             return None
-        return CallFailure("success_rule_failed", status=reply.status, quote=quote_of(reply))
-    facts: dict[str, Any] = {"status": reply.status, "stage": "call", "quote": quote_of(reply)}
+        words = quote_of(reply, error_message)
+        return CallFailure("success_rule_failed", status=reply.status, quote=words)
+    facts: dict[str, Any] = {"status": reply.status, "stage": "call"}
+    facts["quote"] = quote_of(reply, error_message)
     if lacks_scope(reply):
         found = _SCOPE.search(_challenge(reply))
         if found:
@@ -137,11 +125,28 @@ def retry_after(reply: Reply) -> int | None:
     return int(max(0.0, min(seconds, LONGEST_WAIT)))
 
 
-def quote_of(reply: Reply) -> str:
-    """The other system's own words about a failure: one line, at most 500 characters, redacted."""
+def quote_of(reply: Reply, error_message: str = "") -> str:
+    """The other system's own words about a failure: one line, at most 500 characters, redacted.
+
+    They stand where ``error_message``, a JMESPath, finds them; else where most systems put theirs.
+    """
     described = _DESCRIPTION.search(_challenge(reply))
-    words = _words(_tree(reply)) or (described.group(1) if described else "")
+    tree = _tree(reply)
+    words = _told(error_message, tree) or _words(tree)
+    words = words or (described.group(1) if described else "")
     return quoted(_CONTROL.sub(" ", words).strip(), LONGEST_QUOTE)
+
+
+def _told(error_message: str, tree: Any) -> str:
+    if not error_message:
+        return ""
+    try:
+        found = find(error_message, tree)
+    except NotFound:
+        return ""
+    if isinstance(found, list) and all(isinstance(each, str) for each in found):
+        return "; ".join(found)
+    return as_text(found) if isinstance(found, str | int | float) else _words(found)
 
 
 def _tree(reply: Reply) -> Any:

@@ -9,10 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, Final, Literal
-
-import jmespath
 
 from connectedsystems import placeholders
 from connectedsystems.configuration import Configuration
@@ -25,6 +22,7 @@ from connectedsystems.written import (
     header_name_problem,
 )
 from integrations import inputs as typed
+from integrations import multipart, paging
 from integrations.inputs import Input
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -47,12 +45,15 @@ KEYS: Final = (
     "inputs",
     "timeout",
     "success",
+    "result",
+    "error_message",
+    "pagination",
     "idempotency_key",
 )
 SUPPORTED: Final = KEYS
 """What something reads today. A key of ``KEYS`` that is not here is refused, not kept."""
 
-Kind = Literal["json", "form", "text"]
+Kind = Literal["json", "form", "multipart", "text"]
 
 _CONTENT_TYPE = re.compile(
     r"(?P<type>[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+)(?:\s*;\s*charset\s*=\s*\"?utf-8\"?)?",
@@ -76,6 +77,9 @@ class Definition:
     inputs: tuple[Input, ...] = ()
     timeout: float = DEFAULT_TIMEOUT
     success: str = ""
+    result: str = ""
+    error_message: str = ""
+    pagination: Mapping[str, Any] = field(default_factory=dict)
     idempotency_key: str = ""
 
     def read(self, given: Mapping[str, Any], *, texts: bool = False) -> dict[str, Any]:
@@ -97,17 +101,14 @@ class Definition:
         """How the body is written."""
         return body_kind(self.content_type)
 
-    @cached_property
-    def success_rule(self) -> Any:
-        """The compiled JMESPath of ``success``, or None: a 2xx status counts as success."""
-        return jmespath.compile(self.success) if self.success else None
-
 
 def body_kind(content_type: str) -> Kind:
-    """How a body of this content type is written: a JSON tree, form fields, or text."""
+    """How a body of this content type is written: a JSON tree, form fields, files, or text."""
     essence = content_type.partition(";")[0].strip().lower()
     if essence == "application/json" or essence.endswith("+json"):
         return "json"
+    if essence == multipart.ESSENCE:
+        return "multipart"
     return "form" if essence == "application/x-www-form-urlencoded" else "text"
 
 
@@ -174,7 +175,7 @@ class _Check:
         box.only(KEYS, self.supported)
         box.slug()
         box.text("name", required=True, longest=100)
-        box.choice("usage", USAGES, "query")
+        usage = box.choice("usage", USAGES, "query")
         method = box.choice("method", METHODS, "GET")
         box.number("timeout", DEFAULT_TIMEOUT, 1, LONGEST_TIMEOUT)
         if not self.configuration.base_url:
@@ -184,7 +185,9 @@ class _Check:
         self.parameters(declared)
         box.headers("headers", declared, self.configuration.written_headers)
         self.body(method, declared)
-        box.expression("success")
+        for key in ("success", "result", "error_message"):
+            box.expression(key)
+        paging.check(box, usage)
         self.idempotency_key()
 
     def inputs(self) -> frozenset[str]:
@@ -218,8 +221,9 @@ class _Check:
         if not found:
             box.refuse("content_type", "is a type such as application/json, always in UTF-8.")
             return
-        if found["type"].lower().startswith("multipart/"):
-            box.refuse("content_type", f"not supported yet: {found['type']}")
+        essence = found["type"].lower()
+        if essence.startswith("multipart/") and essence != multipart.ESSENCE:
+            box.refuse("content_type", f"Of these types only {multipart.ESSENCE} can be sent.")
         body = box.data.get("body")
         if body is None:
             return
@@ -228,6 +232,8 @@ class _Check:
         kind = body_kind(content_type)
         if kind == "form":
             box.parameters("body", declared)
+        elif kind == "multipart":
+            multipart.check(box, "body", declared)
         elif kind == "text" and not isinstance(body, str):
             box.refuse("body", f"For {content_type} the body is text.")
         elif problem := _tree_problem(body):

@@ -42,11 +42,21 @@ def form_for(definition: Definition, given: Mapping[str, Any] | None = None) -> 
     form is unbound.
     """
     texts = {each.name: as_text(each, each.default) for each in definition.inputs}
-    texts.update({name: str(value) for name, value in (given or {}).items() if name in texts})
+    texts.update(
+        {
+            each.name: _typed(each, given[each.name])
+            for each in definition.inputs
+            if given and each.name in given
+        }
+    )
     form = forms.Form(None if given is None else texts, label_suffix="")
     for each in definition.inputs:
         form.fields[each.name] = InputField(each, texts[each.name])
     return form
+
+
+def _typed(wanted: Input, value: Any) -> str:
+    return value if isinstance(value, str) else as_text(wanted, value)
 
 
 def _widget(wanted: Input, typed: str) -> forms.Widget:
@@ -57,6 +67,15 @@ def _widget(wanted: Input, typed: str) -> forms.Widget:
         case "choice":
             known = [(choice.text, choice.label) for choice in wanted.choices]
             return _select(wanted, known, typed)
+        case "list" if wanted.choices:
+            return Several(
+                choices=_with_others(
+                    [(choice.text, choice.label) for choice in wanted.choices], typed.splitlines()
+                )
+            )
+        case "list":
+            attrs = {"rows": 4, "placeholder": "One a line", "spellcheck": "false"}
+            return forms.Textarea(attrs=attrs)
         case "integer":
             return forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"})
         case "number":
@@ -71,6 +90,20 @@ def _widget(wanted: Input, typed: str) -> forms.Widget:
             return forms.Textarea(attrs={"rows": 4})
         case _:
             return forms.TextInput()
+
+
+class Several(forms.CheckboxSelectMultiple):
+    """Boxes of which several may be ticked; the value is their texts, one a line."""
+
+    def format_value(self, value: Any) -> list[str]:
+        return str(value or "").splitlines()
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        return "\n".join(data.getlist(name)) if hasattr(data, "getlist") else data.get(name)
+
+
+def _with_others(known: list[tuple[str, str]], typed: list[str]) -> list[tuple[str, str]]:
+    return [*known, *((each, each) for each in typed if each and each not in dict(known))]
 
 
 def _select(wanted: Input, known: list[tuple[str, str]], typed: str) -> forms.Select:

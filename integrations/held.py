@@ -137,7 +137,9 @@ def fate(failure: Failure | None, reply: Reply | None) -> str:
         return HeldState.REFUSED if 400 <= reply.status < 500 else HeldState.OUTCOME_UNKNOWN
     if isinstance(failure, OutboundFailure):
         return HeldState.OUTCOME_UNKNOWN if failure.sent else HeldState.WAITING
-    if isinstance(failure, TokenUnavailable) or (failure and failure.code == "busy"):
+    if isinstance(failure, TokenUnavailable) or (
+        failure is not None and failure.code in ("busy", "system_down")
+    ):
         return HeldState.WAITING
     return HeldState.REFUSED if failure else HeldState.DELIVERED
 

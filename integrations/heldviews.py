@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from authlinks.returned import came_back_for
 from authlinks.standing import standing_of
 from connectedsystems.errors import InputInvalid, VaultFailure
-from integrations import call, inputs
+from integrations import call, conversation, inputs
 from integrations import held as holding
 from integrations.forms import form_for
 from integrations.models import HeldState, HeldSubmission
@@ -83,11 +83,14 @@ def _discard(request: HttpRequest, submission: HeldSubmission) -> HttpResponse:
 
 
 def _save(request: HttpRequest, submission: HeldSubmission) -> HttpResponse:
-    definition = call.definition_of(submission.integration_id, submission.integration.version)
+    definition = conversation.definition_of(
+        submission.integration_id, submission.integration.version
+    )
+    given = inputs.texts_of(definition.inputs, dict(request.POST.lists()))
     try:
-        values = inputs.read(definition.inputs, request.POST.dict(), texts=True)
+        values = inputs.read(definition.inputs, given, texts=True)
     except InputInvalid:
-        form = form_for(definition, request.POST.dict())
+        form = form_for(definition, given)
         form.is_valid()
         return _show(request, submission, editing=True, form=form, status=400)
     if holding.change(submission, values):
@@ -95,6 +98,10 @@ def _save(request: HttpRequest, submission: HeldSubmission) -> HttpResponse:
     else:
         messages.warning(request, "It could not be changed: it is on its way, or kept already.")
     return redirect(submission.url)
+
+
+def _shown(wanted: inputs.Input, value: Any) -> Any:
+    return ", ".join(map(str, value)) if wanted.type == "list" and value else value
 
 
 def _lacks_authorization(request: HttpRequest, submission: HeldSubmission) -> bool:
@@ -112,7 +119,9 @@ def _show(
     form: Any = None,
     status: int = 200,
 ) -> HttpResponse:
-    definition = call.definition_of(submission.integration_id, submission.integration.version)
+    definition = conversation.definition_of(
+        submission.integration_id, submission.integration.version
+    )
     try:
         values = submission.opened_inputs()
     except VaultFailure:
@@ -129,7 +138,7 @@ def _show(
         "state_label": HeldState(state).label,
         "integration": submission.integration,
         "system": submission.integration.connected_system,
-        "values": [(each.title, values.get(each.name)) for each in definition.inputs],
+        "values": [(each.title, _shown(each, values.get(each.name))) for each in definition.inputs],
         "form": form or (form_for(definition, texts) if editing else None),
         "editing": editing,
         "response": response,

@@ -20,7 +20,18 @@ from connectedsystems.configuration import BUILT_IN_NAMES
 from connectedsystems.errors import InputInvalid
 from connectedsystems.written import Box, is_name
 
-TYPES: Final = ("text", "integer", "number", "boolean", "date", "datetime", "choice", "json")
+TYPES: Final = (
+    "text",
+    "integer",
+    "number",
+    "boolean",
+    "date",
+    "datetime",
+    "choice",
+    "list",
+    "json",
+)
+MOST_LISTED: Final = 1000
 RESERVED_NAMES: Final = frozenset({"csrfmiddlewaretoken", "next", "action"})
 """Fields of our own forms, which no input may be called."""
 
@@ -101,6 +112,8 @@ def read_one(wanted: Input, value: Any, *, given: bool = True, texts: bool = Fal
     """
     if texts and value == "":
         value = None
+    if wanted.type == "list" and _is_blank(value):
+        value = None
     if value is None:
         value = wanted.default if wanted.required or not given else None
         if value is None and wanted.required:
@@ -137,7 +150,21 @@ def as_text(wanted: Input, value: Any) -> str:
     """One value as a form would have sent it."""
     if value is not None and wanted.type == "json":
         return json.dumps(value, ensure_ascii=False)
+    if wanted.type == "list" and isinstance(value, list | tuple):
+        return "\n".join(map(placeholders.as_text, value))
     return placeholders.as_text(value)
+
+
+def texts_of(inputs: Iterable[Input], given: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """What was given for these inputs, each name perhaps several times, as one text each.
+
+    The values of a ``list`` become its lines; of any other input the last one counts.
+    """
+    return {
+        each.name: "\n".join(given[each.name]) if each.type == "list" else given[each.name][-1]
+        for each in inputs
+        if given.get(each.name)
+    }
 
 
 def parse(boxes: Sequence[Any], parent: Box) -> tuple[Input, ...]:
@@ -154,10 +181,10 @@ def parse(boxes: Sequence[Any], parent: Box) -> tuple[Input, ...]:
             required=box.flag("required", False),
             label=box.text("label", longest=200),
             help=box.text("help", lines=True),
-            choices=_choices(box) if kind == "choice" else (),
+            choices=_choices(box) if kind == "choice" or box.has("choices") else (),
         )
-        if kind != "choice" and box.has("choices"):
-            box.refuse("choices", "is read only with type: choice. Remove it.")
+        if kind not in ("choice", "list") and box.has("choices"):
+            box.refuse("choices", "is read only with type: choice or list. Remove it.")
         found.append(_with_default(bare, box))
     return tuple(found)
 
@@ -245,6 +272,24 @@ def _fit_text(text: str) -> str:
     return text
 
 
+def _is_blank(value: Any) -> bool:
+    return (isinstance(value, str) and not value.strip()) or value in ([], ())
+
+
+def _list_text(wanted: Input, text: str) -> list[Any]:
+    return _listed(wanted, [line.strip() for line in text.splitlines() if line.strip()])
+
+
+def _listed(wanted: Input, items: Sequence[Any]) -> list[Any]:
+    """Several texts, each a choice where there are choices."""
+    texts = [_text_of(item) for item in items if isinstance(item, str | int | float)]
+    if len(texts) != len(items) or len(texts) > MOST_LISTED:
+        raise NoFit(_WISHES["list"])
+    if wanted.choices:
+        return [_choice_text(wanted, text) for text in texts]
+    return [_fit_text(text) for text in texts]
+
+
 def _integer_text(_: Input, text: str) -> int:
     if not _INTEGER.fullmatch(text):
         raise NoFit("a whole number, such as 20")
@@ -327,6 +372,7 @@ _TEXT_READERS: Final[Mapping[str, Callable[[Input, str], Any]]] = {
     "date": _date_text,
     "datetime": _datetime_text,
     "choice": _choice_text,
+    "list": _list_text,
     "json": _json_text,
 }
 
@@ -347,6 +393,10 @@ def _from_python(wanted: Input, value: Any) -> Any:
             return _moment(value)
         case "choice", str() | int() | float() | bool():
             return _choice_text(wanted, _text_of(value))
+        case "list", list() | tuple():
+            return _listed(wanted, value)
+        case "list", str():
+            return _list_text(wanted, value)
         case "json", _:
             return _json_value(value)
         case (("integer" | "number" | "boolean" | "date" | "datetime"), str()):
@@ -363,6 +413,7 @@ _WISHES: Final = {
     "date": "a date",
     "datetime": "a date and time",
     "choice": "one of its choices",
+    "list": f"several texts, at most {MOST_LISTED}, one a line",
     "json": "a value that JSON can hold",
 }
 

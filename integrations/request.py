@@ -24,6 +24,7 @@ from connectedsystems.errors import CallFailure, InputInvalid, OutboundFailure
 from connectedsystems.kept import Kept
 from connectedsystems.placeholders import OMIT, as_text
 from connectedsystems.written import has_dot_segment, header_value_problem
+from integrations import multipart
 from integrations.definition import Definition
 
 Values = Mapping[str, Any]
@@ -89,6 +90,7 @@ class Prepared:
         )
         self._has_body = definition.body is not None
         self._body = _compiled_body(definition)
+        self._parts = definition.body if definition.body_kind == "multipart" else None
         self._needs_fresh = _asks_for_fresh(definition, configuration)
         self._place = _placement(configuration)
         self._idempotency_key = definition.idempotency_key
@@ -118,7 +120,9 @@ class Prepared:
         for name, template in self._filled_headers:
             self._add_header(headers, name, template, values)
         body = self._body(values)
-        if body is None and self._has_body:
+        if self._parts is not None:
+            headers["Content-Type"], body = multipart.write(self._parts, values)
+        elif body is None and self._has_body:
             headers.pop("Content-Type", None)
         if self._idempotency_key:
             headers[self._idempotency_key] = idempotency_key or str(uuid.uuid4())
@@ -309,7 +313,7 @@ def _content_type(definition: Definition) -> str:
 
 def _compiled_body(definition: Definition) -> Callable[[Values], bytes | None]:
     body = definition.body
-    if body is None:
+    if body is None or definition.body_kind == "multipart":
         return lambda _values: None
     writer = {"json": _json, "form": _form, "text": _text_of(definition.content_type)}
     write = writer[definition.body_kind]

@@ -67,6 +67,8 @@ class Result:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     content_type: str = ""
+    more: bool = False
+    """Whether there are more pages of this list than the integration asks for."""
 
     @cached_property
     def data(self) -> Any:
@@ -92,6 +94,7 @@ class Result:
             "headers": {k: v for k, v in self.headers.items() if k.lower() not in NOT_SHOWN},
             "content_type": self.content_type,
             "data": self.data,
+            **({"more": True} if self.more else {}),
         }
 
     def _decoded(self, *, strict: bool, limit: int | None = None) -> str:
@@ -190,6 +193,7 @@ def respond(
     *,
     needs_authorization: bool = False,
     held: Held | None = None,
+    more: bool = False,
     secrets: Iterable[str] = (),
 ) -> IntegrationResponse:
     """The response to a call; ``secrets`` are what was sent and must not be shown if echoed."""
@@ -202,7 +206,7 @@ def respond(
         success=failure is None,
         connected_system=target.system_slug,
         reference=reference,
-        result=result_of(reply, secrets) if reply is not None else None,
+        result=result_of(reply, secrets, more=more) if reply is not None else None,
         error=_error(target, failure, url, needs_authorization) if failure else None,
         needs_authorization=needs_authorization,
         authorize_url=url,
@@ -210,7 +214,7 @@ def respond(
     )
 
 
-def result_of(reply: Reply, secrets: Iterable[str] = ()) -> Result:
+def result_of(reply: Reply, secrets: Iterable[str] = (), *, more: bool = False) -> Result:
     """A reply as a result, without our own secrets where the other system echoes them."""
     needles = _needles(secrets)
     headers = reply.headers
@@ -225,6 +229,7 @@ def result_of(reply: Reply, secrets: Iterable[str] = ()) -> Result:
         headers=headers,
         body=body,
         content_type=reply.headers.get("Content-Type", ""),
+        more=more,
     )
 
 
@@ -234,12 +239,17 @@ def error_of(failure: Failure, *, system: str = "") -> Error:
     message = told.user
     if isinstance(failure, InputInvalid):
         message = " ".join(text for texts in failure.errors.values() for text in texts)
+    seen = told.seen
+    if page := failure.facts.get("page"):
+        seen = f"{seen} It was page {page} of the list."
+        if page > 1:
+            message = f"{message} It was page {page} of a list; what came before it is not shown."
     return Error(
         code=failure.code,
         title=told.title,
         message=message,
-        detail=f"{told.seen} {told.cause} {told.fix}",
-        cause=f"{told.seen} {told.cause}",
+        detail=f"{seen} {told.cause} {told.fix}",
+        cause=f"{seen} {told.cause}",
         fix=told.fix,
         quote=str(failure.facts.get("quote") or ""),
         status=told.status,

@@ -32,7 +32,7 @@ from connectedsystems.errors import (
 )
 from connectedsystems.models import Application, Authentication, ConnectedSystem
 from connectedsystems.outbound import Headers, Reply
-from integrations import call, held
+from integrations import call, conversation, held
 from integrations.models import HeldState, HeldSubmission, Integration, Usage
 
 STATES: Final = (*State.values, *HeldState.values, *CATALOGUE)
@@ -45,6 +45,7 @@ _STATUS: Final = {
     "call_failed": 500,
     "rate_limited": 429,
     "success_rule_failed": 200,
+    "result_rule_failed": 200,
 }
 _NOT_SENT: Final = frozenset({"address_refused", "connection_failed", "tls_error"})
 _WALKING: Final = {**GROUPS["Before authorizing"], **GROUPS["Coming back"]}
@@ -153,7 +154,7 @@ def _failure(code: str, facts: dict[str, Any]) -> Failure:
     if code in _STATUS:
         status = facts.get("status", _STATUS[code])
         reply = _reply({"error": code}, status)
-        return call.Answered(code, reply, **{"status": status, "stage": "call", **facts})
+        return conversation.Answered(code, reply, **{"status": status, "stage": "call", **facts})
     if code in GROUPS["The network"]:
         return OutboundFailure(code, sent=code not in _NOT_SENT, **{"stage": "call", **facts})
     if code in _RENEWING:
@@ -179,7 +180,7 @@ def _answered(
     failure: Callable[[], Failure] | None,
 ) -> Iterator[None]:
     """This user's calls there end as wanted; those of others go their way."""
-    make, run = call.make, call.Call.run
+    make, run = call.make, conversation.Call.run
     made_up = system.application.slug.startswith(_MADE_UP)
 
     def made(
@@ -189,7 +190,7 @@ def _answered(
             _fit(kept.enter_context(_integration(slug, system)), inputs, writes=hold)
         return make(slug, who, inputs, hold=hold, **more)
 
-    def ran(walk: call.Call, values: Mapping[str, Any]) -> Reply:
+    def ran(walk: conversation.Call, values: Mapping[str, Any]) -> Reply:
         if walk.target.system_id != system.pk or walk.user.pk != user.pk:
             return run(walk, values)
         if failure is not None:
@@ -199,7 +200,7 @@ def _answered(
     with (
         ExitStack() as kept,
         mock.patch.object(call, "make", made),
-        mock.patch.object(call.Call, "run", ran),
+        mock.patch.object(conversation.Call, "run", ran),
     ):
         yield
 

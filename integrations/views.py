@@ -18,7 +18,7 @@ from authlinks.standing import standings
 from connectedsystems.diagnosis import diagnose, quote
 from connectedsystems.errors import Failure, InputInvalid
 from connectedsystems.models import Application, Authentication, ConnectedSystem
-from integrations import call, held, inputs, once
+from integrations import call, conversation, held, inputs, once
 from integrations.definition import Definition
 from integrations.forms import form_for
 from integrations.models import CallRecord, Integration
@@ -33,7 +33,9 @@ def home(request: HttpRequest) -> HttpResponse:
     systems = ConnectedSystem.objects.for_member(user).filter(
         authentication=Authentication.AUTHORIZATION_CODE
     )
-    offered = Integration.objects.for_member(user).select_related("connected_system__application")
+    offered = Integration.objects.for_member(user).select_related(
+        "connected_system__application", "connected_system__circuit"
+    )
     by_application: dict[Application, list[Integration]] = {}
     for each in offered:
         by_application.setdefault(each.connected_system.application, []).append(each)
@@ -93,7 +95,7 @@ class _Page:
         self.request = request
         self.integration = found
         self.as_json = as_json
-        self.definition: Definition = call.definition_of(found.pk, found.version)
+        self.definition: Definition = conversation.definition_of(found.pk, found.version)
 
     def answer(self) -> HttpResponse:
         if self.definition.modifies:
@@ -119,11 +121,10 @@ class _Page:
                 body = None
             if not isinstance(body, dict):
                 raise InputInvalid({"body": ["The body must be a JSON object of inputs."]})
-            source: Any = body
-        else:
-            source = request.POST if request.method == "POST" else request.GET
-        names = {each.name for each in self.definition.inputs}
-        return {name: source[name] for name in source if name in names}
+            names = {each.name for each in self.definition.inputs}
+            return {name: body[name] for name in body if name in names}
+        source = request.POST if request.method == "POST" else request.GET
+        return dict(inputs.texts_of(self.definition.inputs, dict(source.lists())))
 
     def _send(self) -> HttpResponse:
         sent, first = once.take(self.request.POST.get("action", ""), self.request.user)
@@ -151,9 +152,14 @@ class _Page:
         except Failure as failure:
             return self._refused(given, failure)
         response = call.call(self.integration.slug, self.request.user, values, hold=True)
-        if self.as_json:
-            return self._as_json(response)
-        return self._show(form=self._form(given), response=response)
+        answer = (
+            self._as_json(response)
+            if self.as_json
+            else self._show(form=self._form(given), response=response)
+        )
+        if response.error is not None and response.error.retry_after:
+            answer["Retry-After"] = str(response.error.retry_after)
+        return answer
 
     def _invalid(self, given: dict[str, Any], invalid: InputInvalid) -> HttpResponse:
         response = call.refused(self.integration.slug, self.request.user, invalid)

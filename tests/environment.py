@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
 CHROMIUM = "/usr/bin/chromium"
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
+OTHER_SERVER = Path(__file__).resolve().parent.parent / ".venv/otherserver"
 REQUIRED = {name for name in os.environ.get("TESTS_REQUIRE", "").split(",") if name}
 
 # Neither the process's environment nor .env is read.
@@ -32,7 +34,16 @@ def left_out() -> dict[str, str]:
         missing["chromium"] = f"no {CHROMIUM}"
     if not _answers(POSTGRES_URL):
         missing["postgresql"] = "nothing answers at TEST_POSTGRES_URL"
+    if why := _no_other_server():
+        missing["oidc-provider"] = why
     return missing
+
+
+def _no_other_server() -> str:
+    if not shutil.which("node"):
+        return "no node"
+    installed = OTHER_SERVER / "node_modules/oidc-provider/package.json"
+    return "" if installed.is_file() else "not installed: make otherserver"
 
 
 def _answers(url: str) -> bool:

@@ -45,12 +45,16 @@ class OtherSide:
     def __post_init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self._accept, daemon=True)
+        self.accepting.start()
 
     def url(self, path: str = "/", host: str = "127.0.0.1") -> str:
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}{path}"
 
     def close(self) -> None:
+        # The thread first: one that is about to accept would take the next listener's number.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.accepting.join(timeout=5)
         self.listener.close()
 
     def _accept(self) -> None:

@@ -13,6 +13,10 @@ import pytest
 from connectedsystems.diagnosis import CATALOGUE, FIELDS, GROUPS, Diagnosis, diagnose
 from connectedsystems.diagnosis.entry import BY_FIELD, BY_REQUEST, Entry, Variant
 from connectedsystems.diagnosis.sentences import fill
+from tests.journeys.mistaken import TOLD
+from tests.journeys.pictures import TROUBLES, picture_of
+from tests.mistakes import MISTAKES, label
+from tests.otherservers.mistaken import CODES
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 ARCHITECTURE = DOCS / "architecture.md"
@@ -52,7 +56,9 @@ def entry_as_text(code: str, entry: Entry) -> str:
         f"- Who can act: {', '.join(told.who)}",
     ]
     if entry.look_at:
-        lines.append(f"- Look at: {LOOK_AT.get(entry.look_at) or FIELDS[entry.look_at]}")
+        first = LOOK_AT.get(entry.look_at) or FIELDS[entry.look_at]
+        also = "".join(f"; {FIELDS[name]}" for name in entry.also)
+        lines.append(f"- Look at: {first}{also}")
     lines.append(f"- Trying again: {'may help' if told.retry else 'does not help by itself'}")
     lines += [variant_as_text(told, variant) for variant in entry.variants]
     return "\n".join(lines) + "\n"
@@ -110,6 +116,37 @@ def test_a_mistake_leads_to_sentences_that_name_the_field(field, codes):
         assert named or entry.look_at == BY_REQUEST, f"{code} does not name {field}"
 
 
+MADE = re.compile(
+    r"^\| (.+) \(`(\w+)`\): (.+) \| (.+) \| \[`(\w+)`\]\(#\w+\) \| (.+) \| \[picture\]\((.+)\)"
+    r" \| (.+) \|$",
+    re.MULTILINE,
+)
+
+
+def test_the_table_of_mistakes_is_what_the_journeys_make():
+    rows = MADE.findall(TROUBLESHOOTING.read_text())
+    made = [
+        (label(mistake), mistake, what, TOLD[mistake].where, TOLD[mistake].code)
+        + (TOLD[mistake].message, f"pictures/{picture_of(mistake)}.png")
+        for mistake, what in MISTAKES.items()
+    ]
+    assert [row[:-1] for row in rows] == made
+    elsewhere = {row[1]: re.findall(r"`(\w+)`", row[-1]) for row in rows}
+    assert elsewhere == {mistake: [code] for mistake, code in CODES.items()}
+    assert {row[4] for row in rows} <= set(CATALOGUE)
+
+
+def test_every_picture_of_a_document_is_there_and_small():
+    shown = {
+        DOCS / path
+        for document in DOCS.glob("*.md")
+        for path in re.findall(r"\((pictures/[^)]+)\)", document.read_text())
+    }
+    assert {path.stem for path in shown} >= {picture_of(each) for each in MISTAKES} | set(TROUBLES)
+    assert [path.name for path in sorted(shown) if not path.exists()] == []
+    assert [path.name for path in sorted(shown) if path.stat().st_size > 80_000] == []
+
+
 def test_the_architecture_names_files_that_are_there():
     named = re.findall(r"`((?:config|demo|\w+s|workbench)/[\w/.]*)`", ARCHITECTURE.read_text())
     assert len(named) > 20
@@ -121,6 +158,15 @@ def test_each_walk_is_a_journey_of_the_same_name():
     walks = re.findall(r"^## (\w+)$", WALKS.read_text(), re.MULTILINE)
     assert len(walks) >= 5
     assert [walk for walk in walks if f"def test_{walk}(" not in journeys] == []
+
+
+def test_each_journey_that_the_walks_name_is_a_test():
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", WALKS.read_text())
+    assert len(named) >= 20
+    missing = [
+        test for path, test in named if f"def {test}(" not in (DOCS.parent / path).read_text()
+    ]
+    assert missing == []
 
 
 def write() -> None:

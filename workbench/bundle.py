@@ -14,11 +14,13 @@ from django.views.decorators.debug import sensitive_variables
 from authlinks.models import Authorization
 from connectedsystems import configuration
 from connectedsystems.configuration import OAUTH, Configuration
-from connectedsystems.errors import ConfigurationInvalid, VaultFailure
+from connectedsystems.errors import ConfigurationInvalid, Failure, VaultFailure
 from connectedsystems.models import Application, AuditEvent, ConfigurationVersion, ConnectedSystem
 from connectedsystems.written import Box, Errors
 from integrations import definition
 from integrations.models import Integration, IntegrationVersion
+from workbench import discovering, merging
+from workbench.discovering import Answer
 
 SECTIONS: Final = ("applications", "connected_systems", "integrations")
 EVERYONE: Final = "everyone"
@@ -31,8 +33,6 @@ _SYSTEM_COLUMNS = (
     "authorization_message",
     "authentication",
 )
-_MERGED = ("oauth", "api_key", "basic", "variables")
-"""Boxes of which an absent key stays, too; any other value is written as a whole."""
 _SECRETS_OF = {
     "api_key": {"api_key"},
     "basic": {"password"},
@@ -87,8 +87,12 @@ def load(
     accept_reauthorization: bool = False,
     actor: Any = None,
     within: Collection[uuid.UUID] | None = None,
+    discovered: Mapping[str, Answer] | None = None,
 ) -> Loaded:
     """Write a bundle's tree: creates or updates by slug, deletes nothing.
+
+    ``discovered``: what ``discovering.of_bundle`` found, for a caller inside a transaction; else it
+    is fetched before this one's begins.
 
     ``within``: the applications whose systems and integrations may be written, while the
     applications themselves stay as they are; None lets everything be written.
@@ -97,8 +101,10 @@ def load(
     errors = Errors()
     root = Box(tree, "", errors)
     root.only(SECTIONS)
+    if discovered is None:
+        discovered = discovering.of_bundle(tree, within)
     with transaction.atomic():
-        loading = _Loading(errors, accept_reauthorization, actor, within)
+        loading = _Loading(errors, accept_reauthorization, actor, within, discovered)
         for box in _boxes(root, "applications"):
             loading.application(box)
         systems = [loading.system(box) for box in _boxes(root, "connected_systems")]
@@ -133,9 +139,11 @@ class _Loading:
         accept_reauthorization: bool,
         actor: Any,
         within: Collection[uuid.UUID] | None,
+        discovered: Mapping[str, Answer],
     ) -> None:
         self.errors = errors
         self.within = within
+        self.discovered = discovered
         self.accepted = accept_reauthorization
         self.actor = actor
         self.integrations: dict[str, str] = {}
@@ -202,8 +210,6 @@ class _Loading:
         data, secrets, system_configuration = parsed
         system = found or ConnectedSystem(id=public_id or uuid.uuid4(), slug=slug)
         ended = self._ended(box, found, system_configuration)
-        if "oauth" in data:
-            data["oauth"] = dict(system_configuration.oauth)
         ConfigurationVersion.objects.begin(system.pk)
         change = _write_system(system, application, data, secrets, is_new=found is None)
         self._touched.append(system)
@@ -261,13 +267,38 @@ class _Loading:
         """The whole system as it will be: its keys, its secrets, and both checked."""
         try:
             written, new_secrets = configuration.split(box.data)
-            data = _merged(found.as_data() if found else {}, written)
+            data = merging.merged(found.as_data() if found else {}, written)
             parsed = configuration.parse(data)
+            if "oauth" in data:
+                data["oauth"] = dict(parsed.oauth)
+            data, parsed = self._completed(box, found, data, parsed)
         except ConfigurationInvalid as invalid:
             self.errors.take(invalid, box.path)
             return None
         secrets = _merged_secrets(_stored_secrets(found, new_secrets, box), new_secrets)
         return data, _wanted_secrets(secrets, parsed), parsed
+
+    def _completed(
+        self,
+        box: Box,
+        found: ConnectedSystem | None,
+        data: dict[str, Any],
+        parsed: Configuration,
+    ) -> tuple[dict[str, Any], Configuration]:
+        """The system with what its Discovery URL says, in whatever it leaves open."""
+        answer = self.discovered.get(parsed.slug)
+        if isinstance(answer, Failure):
+            box.refuse("oauth.discovery_url", discovering.sentence(answer))
+        if answer is None or isinstance(answer, Failure):
+            return data, parsed
+        data = {**data, "discovered": dict(answer)}
+        completed = configuration.read(data)
+        before = configuration.read(found.as_data()) if found else None
+        if not configuration.still_stands(answer, parsed):
+            box.refuse("oauth.discovery_url", "was changed by somebody else: load the file again.")
+        elif before and (failure := discovering.moved(completed, before)):
+            box.refuse("oauth.discovery_url", discovering.sentence(failure))
+        return data, completed
 
     def _ended(self, box: Box, found: ConnectedSystem | None, now: Configuration) -> int:
         """How many authorizations this change ends; refused unless that was accepted."""
@@ -348,41 +379,6 @@ class _Loading:
 
     def _has_errors(self, box: Box) -> bool:
         return any(path == box.path or path.startswith(f"{box.path}.") for path in self.errors)
-
-
-def _merged(stored: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
-    """What was stored, with what was written over it; a null takes a key away."""
-    data = dict(stored)
-    changed = written.get("authentication", data.get("authentication"))
-    for box, kinds in (("oauth", OAUTH), ("api_key", {"api_key"}), ("basic", {"basic"})):
-        if changed not in kinds:
-            data.pop(box, None)
-    for key, value in written.items():
-        if key in ("application", "public_id"):
-            continue
-        old = data.get(key)
-        if key in _MERGED and isinstance(old, Mapping) and isinstance(value, Mapping):
-            data[key] = _merged_box(old, value, deep=key == "variables")
-        else:
-            data[key] = value
-    return {key: value for key, value in data.items() if value is not None}
-
-
-def _merged_box(
-    old: Mapping[str, Any], new: Mapping[str, Any], *, deep: bool = False
-) -> dict[str, Any]:
-    merged = dict(old)
-    for key, value in new.items():
-        kept = merged.get(key)
-        if deep and isinstance(value, Mapping):
-            inner = kept if isinstance(kept, Mapping) else {} if kept is None else {"value": kept}
-            # A variable that turns secret leaves no copy in clear.
-            if value.get("secret") is True:
-                inner = {name: item for name, item in inner.items() if name != "value"}
-            merged[key] = {**inner, **value}
-        else:
-            merged[key] = value
-    return {key: value for key, value in merged.items() if value is not None}
 
 
 @sensitive_variables()

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 from connectedsystems import presets
 from connectedsystems.configuration import AUTHORIZATION_CODE, Configuration
+from connectedsystems.diagnosis import diagnose
 from connectedsystems.presets import traps
+from workbench.systemfields import labelled
 
 _ADDRESSES = (
     ("base_url", "Base URL"),
@@ -22,12 +24,21 @@ _ADDRESSES = (
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """One warning: a stable name, what was noticed, why it matters, and the field it is about."""
+    """One warning: a stable name, what was noticed, why it matters, and the field it is about.
+
+    ``code`` where the catalogue has it.
+    """
 
     name: str
     seen: str
     reason: str
     field: str
+    code: str = ""
+
+    @property
+    def label(self) -> str:
+        """The words on the screen for the field."""
+        return labelled(self.field)
 
 
 def of_settings(parsed: Configuration, secrets: Mapping[str, Any]) -> tuple[Caution, ...]:
@@ -39,27 +50,16 @@ def of_grant(*, asked: str, granted: str, refreshable: bool) -> tuple[Caution, .
     """What the other system's answer gives reason to look at twice."""
     found = []
     if not refreshable:
-        found.append(
-            Caution(
-                "no_refresh_token",
-                "No refresh token came with the last authorization.",
-                "When the access token ends, every user has to authorize again. Many systems send"
-                " a refresh token only if the Scope holds offline_access, or if the authorization"
-                " request asks for offline access by a parameter.",
-                "scope",
-            )
-        )
+        found.append(_from_catalogue("refresh_token_missing", {}))
     if missing := _missing(asked, granted):
-        found.append(
-            Caution(
-                "scope_smaller",
-                f"Less was granted than asked for: {missing} is missing.",
-                "Calls that need it will be refused. Allow it for this client in the other system,"
-                " or take it out of the Scope.",
-                "scope",
-            )
-        )
+        facts = {"missing_scope": missing, "granted_scope": granted}
+        found.append(_from_catalogue("scope_reduced", facts))
     return tuple(found)
+
+
+def _from_catalogue(code: str, facts: Mapping[str, Any]) -> Caution:
+    told = diagnose(code, facts)
+    return Caution(code, told.seen, f"{told.cause} {told.fix}", told.look_at or "scope", code)
 
 
 def _of_settings(parsed: Configuration, secrets: Mapping[str, Any]) -> Iterator[Caution]:

@@ -66,6 +66,8 @@ def of_secrets(before: Mapping[str, str], after: Mapping[str, str]) -> list[Secr
 
 def label_of(path: str) -> str:
     """The words on the screen for a key path; what stands in a box keeps its own name."""
+    if path.startswith("discovered."):
+        return f"{label_of(path.removeprefix('discovered.').removeprefix('settings.'))} (metadata)"
     _box, _, key = path.rpartition("oauth.")
     label = labelled(key)
     return label if label != key else key.replace("_", " ").replace(".", " › ").capitalize()

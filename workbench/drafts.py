@@ -30,12 +30,13 @@ from authlinks import limits
 from authlinks.models import AttemptOutcome, AuthorizationAttempt
 from authlinks.navigation import private
 from connectedsystems import configuration, outbound
-from connectedsystems.configuration import AUTHORIZATION_CODE
+from connectedsystems.configuration import AUTHORIZATION_CODE, Configuration
 from connectedsystems.errors import ConfigurationInvalid, Failure
 from connectedsystems.models import ConnectedSystem, redirect_uri_of
-from workbench import cautions, examination, says, tries
+from workbench import cautions, discovering, examination, says, tries, unfinished
 from workbench import preview as previews
 from workbench.affected import of_change, told
+from workbench.discovering import Answer
 from workbench.says import Says
 from workbench.systemform import Birth, Typed, mistakes_in, typed
 
@@ -60,12 +61,6 @@ WRONG_KIND = Says(
     lines=(("", "Only with OAuth 2.0: Authorization Code does each user authorize."),),
     fields=("authentication",),
 )
-FORGED = Says(
-    tone="bad",
-    title="This form was not opened by you",
-    code="form_expired",
-    lines=(("", "Its hidden public id is not yours."), ("Fix", "Open a new form.")),
-)
 NOBODY_TOUCHED = Says(
     tone="good",
     title="Saving this touches nobody's authorization",
@@ -79,6 +74,7 @@ class Draft:
 
     birth: Birth
     typed: Typed
+    user: Any
 
 
 class Refused(Exception):
@@ -93,13 +89,14 @@ class Refused(Exception):
 def _draft(request: HttpRequest, model_admin: Any) -> Draft:
     birth = Birth.read(request.POST.get("public_id", ""), request.user)
     if birth is None:
-        raise Refused(FORGED)
+        raise Refused(says.failure("form_expired", {}))
     saved = ConnectedSystem.objects.filter(pk=birth.public_id).first()
     mine = model_admin.has_change_permission(request, saved)
     if not (mine if saved else model_admin.has_add_permission(request)):
         raise Http404("no such connected system")
     post = {name: request.POST.get(name, "") for name in request.POST}
-    return Draft(birth, typed(post, saved, birth.public_id, request.user, request.session))
+    said = typed(post, saved, birth.public_id, request.user, request.session)
+    return Draft(birth, said, request.user)
 
 
 @sensitive_post_parameters()
@@ -108,7 +105,7 @@ def authorize(request: HttpRequest, model_admin: Any) -> HttpResponse:
     """Begin an attempt with the form's values and lead to the other system."""
     try:
         draft = _draft(request, model_admin)
-        url = _set_out(request, draft)
+        url, data = _set_out(request, draft)
     except Refused as refused:
         return _answer(request, refused.says, status=400)
     except ConfigurationInvalid as invalid:
@@ -117,23 +114,31 @@ def authorize(request: HttpRequest, model_admin: Any) -> HttpResponse:
         return _answer(request, says.failure(failure.code, failure.facts), status=400)
     if not _wants_json(request):
         return private(HttpResponseRedirect(url))
-    said = _waiting(draft, blocked=request.POST.get("popup") == "blocked", url=url)
+    said = _waiting(
+        configuration.read(tries.needed(data)),
+        draft.typed.secrets,
+        blocked=request.POST.get("popup") == "blocked",
+        url=url,
+    )
     return _answer(request, said, url=url)
 
 
 @sensitive_variables()
-def _set_out(request: HttpRequest, draft: Draft) -> str:
+def _set_out(request: HttpRequest, draft: Draft) -> tuple[str, dict[str, Any]]:
+    """The other system's address, and the values that were tried."""
     data = draft.typed.data
     if data["authentication"] != AUTHORIZATION_CODE:
         raise Refused(WRONG_KIND)
     _refuse_mistakes(draft)
+    found = configuration.discover(configuration.parse(tries.needed(data)))
+    data = {**data, "discovered": found} if found else data
     back = reverse(
         "admin:connectedsystems_connectedsystem_draft_back", args=[draft.birth.public_id]
     )
     _attempt, url = tries.begin(
         draft.birth.public_id, data, draft.typed.secrets, request.user, request.session, back
     )
-    return url
+    return url, data
 
 
 @sensitive_post_parameters()
@@ -144,7 +149,8 @@ def check(request: HttpRequest, model_admin: Any) -> HttpResponseBase:
         draft = _draft(request, model_admin)
         limits.count("call", f"check:{request.user.pk}")
         _refuse_mistakes(draft)
-        parsed = configuration.parse(tries.needed(draft.typed.data))
+        data = tries.needed(draft.typed.data)
+        parsed = configuration.parse(data, discovered=_remembered(draft), complete=False)
     except Refused as refused:
         return _answer(request, refused.says, status=400)
     except ConfigurationInvalid as invalid:
@@ -167,10 +173,9 @@ def _matters(name: str) -> bool:
     return name not in ("request_headers", "request_parameters", "expired_when")
 
 
-def _waiting(draft: Draft, *, blocked: bool, url: str) -> Says:
-    found = cautions.of_settings(
-        configuration.read(tries.needed(draft.typed.data)), draft.typed.secrets
-    )
+@sensitive_variables()
+def _waiting(tried: Configuration, secrets: Mapping[str, Any], *, blocked: bool, url: str) -> Says:
+    found = cautions.of_settings(tried, secrets)
     host = outbound.host_of(url)
     if blocked:
         said = says.failure("popup_blocked", {})
@@ -178,9 +183,20 @@ def _waiting(draft: Draft, *, blocked: bool, url: str) -> Says:
     return Says(
         tone="due",
         title="Waiting for your approval in the other window",
-        lines=(("", f"The window shows {host}. Approve there, then click Done Authorizing here."),),
+        lines=(
+            ("", f"The window shows {host}. Approve there, then click Done Authorizing here."),
+            *_found_there(tried),
+        ),
         cautions=found,
     )
+
+
+def _found_there(tried: Configuration) -> tuple[tuple[str, str], ...]:
+    """Where the code and the secret go, if nobody typed it."""
+    if "token_endpoint" not in tried.discovered:
+        return ()
+    sentence = f"the token is asked for at {tried.discovered['token_endpoint']}."
+    return (("From the Discovery URL", sentence),)
 
 
 @sensitive_post_parameters()
@@ -192,7 +208,7 @@ def done(request: HttpRequest, model_admin: Any) -> HttpResponse:
     except Refused as refused:
         return _answer(request, refused.says, status=400)
     attempt = tries.latest(draft.birth.public_id, request.user, draft.birth.at)
-    return _answer(request, _verdict(request, attempt, draft.typed.data))
+    return _answer(request, _verdict(request, attempt, _with_remembered(draft)))
 
 
 @sensitive_post_parameters()
@@ -214,7 +230,7 @@ def preview(request: HttpRequest, model_admin: Any) -> HttpResponse:
         draft = _draft(request, model_admin)
     except Refused as refused:
         return _answer(request, refused.says, status=400)
-    parsed = configuration.read(draft.typed.data)
+    parsed = configuration.read(_with_remembered(draft))
     context = {"requests": previews.of(parsed, redirect_uri_of(draft.birth.public_id))}
     if not _wants_json(request):
         return private(render(request, "workbench/systems/preview.html", context))
@@ -227,10 +243,37 @@ def _touched(draft: Draft) -> Says:
     if system is None or draft.typed.errors:
         return NOBODY_TOUCHED
     try:
-        parsed = configuration.parse(draft.typed.data)
+        parsed = configuration.parse(draft.typed.data, discovered=_remembered(draft))
     except ConfigurationInvalid:
         return NOBODY_TOUCHED
     return told(of_change(system, parsed)) or NOBODY_TOUCHED
+
+
+def fetched(request: HttpRequest, model_admin: Any) -> Answer:
+    """What the Discovery URL of a posted form says now; None where there is none to ask.
+
+    For a save, which checks the form inside a transaction: nothing is fetched there.
+    """
+    try:
+        draft = _draft(request, model_admin)
+        written = configuration.parse(tries.needed(draft.typed.data))
+    except (Refused, Http404, ConfigurationInvalid):
+        return None
+    return discovering.asked(written)
+
+
+def _remembered(draft: Draft) -> Mapping[str, Any] | None:
+    """What the form's Discovery URL said last: when it was tried, or saved."""
+    system = ConnectedSystem.objects.filter(pk=draft.birth.public_id).first()
+    attempt = tries.latest(draft.birth.public_id, draft.user, draft.birth.at)
+    stored = system.configuration.get("discovered") if system else None
+    return discovering.remembered(
+        configuration.read(draft.typed.data), tries.discovered(attempt), stored
+    )
+
+
+def _with_remembered(draft: Draft) -> dict[str, Any]:
+    return {**draft.typed.data, "discovered": _remembered(draft)}
 
 
 @require_GET
@@ -272,9 +315,11 @@ def _verdict(
     if attempt is None:
         return NOT_BEGUN
     if attempt.present_outcome == AttemptOutcome.OPEN:
-        return says.failure("attempt_not_finished", _where(attempt), attempt.reference)
+        return unfinished.told(attempt, _where(attempt), request.user)
     if attempt.present_outcome == AttemptOutcome.FAILED:
         facts = {**_where(attempt), **attempt.facts}
+        if attempt.present_code == "client_auth_failed":
+            return unfinished.refused(attempt, facts, request.user)
         return says.failure(attempt.present_code, facts, attempt.reference)
     brought = tries.brought(attempt, request.session)
     if brought is None:

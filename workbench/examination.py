@@ -55,7 +55,7 @@ def _item(step: doctor.Step) -> str:
         "step": step,
         "mark": mark,
         "word": word,
-        "label": labelled(step.look_at) if step.look_at else "",
+        "looks": [(key, labelled(key)) for key in (step.look_at, *step.also) if key],
         "offers": offers.of(step.offers),
     }
     return f"{render_to_string(_STEP, context).strip()}\n"

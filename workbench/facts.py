@@ -26,6 +26,11 @@ from integrations.definition import read
 ID, SECRET, REDIRECT_URI = "our-client-id", "our-client-secret", "https://ours.example/callback/"
 _TYPED_AGAIN = {"Client ID": ID, "Client Secret": SECRET}
 CODE, REFRESH_TOKEN, ACCESS_TOKEN = "the-code", "the-refresh-token", "the-access-token"
+FOUND = {
+    "authorization_endpoint": "https://found.example/authorize",
+    "token_endpoint": "https://found.example/token",
+}
+"""Endpoints of a document that is not fetched here: where both facts and preset only name it."""
 Fact = Mapping[str, Any]
 
 
@@ -54,6 +59,10 @@ def differences(fact: Fact) -> list[str]:
     data["oauth"]["client_id"] = ID
     try:
         system = configuration.parse(data)
+        address = configuration.address_of(system)
+        if address:
+            fact = {**fact, **{key: fact[key] or url for key, url in FOUND.items()}}
+            system = configuration.parse(data, discovered={"address": address, "settings": FOUND})
     except ConfigurationInvalid as mistake:
         return [f"it does not load: {mistake}"]
     captures = _captured(system)
@@ -62,6 +71,7 @@ def differences(fact: Fact) -> list[str]:
     known = _Known(fact, {**captures, **system.variables}, client.scope, client.pkce != "off")
     try:
         return [
+            *_metadata(known, address),
             *_authorization(known, client),
             *_token(known, client),
             *_refresh(known, client),
@@ -75,6 +85,8 @@ def _variable(described: Mapping[str, Any]) -> str:
     if described.get("title") in _TYPED_AGAIN:
         return _TYPED_AGAIN[described["title"]]
     example = str(described.get("example", ""))
+    if re.fullmatch(r"https://[\w.-]+(/[\w.-]+)*", example) and not described.get("prefix"):
+        return example
     return example if re.fullmatch(r"[\w.-]+", example) else "mine"
 
 
@@ -125,7 +137,14 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower())
 
 
-# The four requests
+# Where the endpoints are found, and the four requests
+
+
+def _metadata(known: _Known, address: str) -> Iterator[str]:
+    """The facts have either an address, or a remark of how it is found from the server's."""
+    expected = known.filled(known.fact.get("discovery_url") or "")
+    if address and "{" not in expected and address != expected:
+        yield f"metadata: asked for at {address}, not at {expected or 'no address'}"
 
 
 def _authorization(known: _Known, client: Client) -> Iterator[str]:

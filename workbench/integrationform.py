@@ -41,6 +41,9 @@ DEFINED: Final = (
     "inputs",
     "timeout",
     "success",
+    "error_message",
+    "result",
+    "pagination",
     "idempotency_key",
 )
 """The keys that are no columns, in the order of the screen."""
@@ -49,6 +52,7 @@ _UNNAMED: Final = "untitled"
 CONTENT_TYPES: Final = (
     "application/json",
     "application/x-www-form-urlencoded",
+    "multipart/form-data",
     "text/plain",
     "application/xml",
 )
@@ -83,15 +87,16 @@ def as_json(value: Any) -> str:
 class JsonField(forms.CharField):
     """JSON in a text area, which a script may turn into rows; what was typed comes back as it is.
 
-    ``rows`` names the kind of rows: ``pairs`` or ``inputs``.
+    ``rows`` names the kind of rows: ``pairs`` or ``inputs``; "" for a plain text area.
     """
 
     def __init__(self, *, rows: str, empty: Any, example: str, **more: Any) -> None:
         self.empty = empty
         self.example = example
-        widget = UnfoldAdminTextareaWidget(
-            {"rows": 3, "spellcheck": "false", "data-rows": rows, "placeholder": example}
-        )
+        attributes = {"rows": 3, "spellcheck": "false", "placeholder": example}
+        if rows:
+            attributes["data-rows"] = rows
+        widget = UnfoldAdminTextareaWidget(attributes)
         super().__init__(required=False, widget=widget, **more)
 
     def prepare_value(self, value: Any) -> Any:
@@ -154,7 +159,7 @@ class IntegrationForm(forms.ModelForm):
         max_length=200,
         initial="application/json",
         widget=UnfoldAdminTextInputWidget({"spellcheck": "false", "list": "content-types"}),
-        help_text="How the body is written: JSON, form fields, or text.",
+        help_text="How the body is written: JSON, form fields, fields and files, or text.",
     )
     body = forms.CharField(
         required=False,
@@ -168,7 +173,9 @@ class IntegrationForm(forms.ModelForm):
             }
         ),
         help_text="A JSON tree such as {&quot;text&quot;: &quot;{text}&quot;}, form fields as a"
-        " JSON object, or text. A member whose {input} has no value is left out.",
+        " JSON object, or text. With multipart/form-data a member may be a file:"
+        " {&quot;filename&quot;: &quot;note.txt&quot;, &quot;content&quot;: &quot;{text}&quot;}."
+        " A member whose {input} has no value is left out.",
     )
     inputs = JsonField(
         rows="inputs",
@@ -189,6 +196,31 @@ class IntegrationForm(forms.ModelForm):
         widget=UnfoldAdminTextInputWidget({"spellcheck": "false", "placeholder": "ok == `true`"}),
         help_text="A JMESPath of the answer that must be true, for systems that tell a failure"
         " inside a 200. Empty: a 2xx status is a success.",
+    )
+    error_message = forms.CharField(
+        label="Error message",
+        required=False,
+        widget=UnfoldAdminTextInputWidget({"spellcheck": "false", "placeholder": "error.text"}),
+        help_text="A JMESPath of the words by which this system tells a failure; people read them"
+        " as its words. Empty: they are looked for where most systems write them.",
+    )
+    result = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget(
+            {"spellcheck": "false", "placeholder": "items[].{name: name, mail: email}"}
+        ),
+        help_text="A JMESPath of what is given of the answer, on the page and as"
+        " <b>result.data</b>. Empty: all of it.",
+    )
+    pagination = JsonField(
+        rows="",
+        empty={},
+        example='{"style": "link", "items": "items"}',
+        help_text="For a list that comes in pages. <b>style</b>: link, cursor, page or offset;"
+        " <b>items</b>: a JMESPath of a page's list; <b>parameter</b>: the name under which"
+        " cursor, page or offset is sent; <b>next</b>: a JMESPath of the next cursor, or of the"
+        " next page's address; <b>first</b>: the first page's number; <b>size</b>: a shorter page"
+        " is the last; <b>max_pages</b>: 1 to 100, else 10.",
     )
     idempotency_key = forms.CharField(
         label="Idempotency key",

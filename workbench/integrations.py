@@ -23,6 +23,7 @@ from connectedsystems.models import AuditEvent, ConnectedSystem
 from integrations import call
 from integrations.definition import Definition, body_kind, read
 from integrations.forms import form_for
+from integrations.inputs import Input
 from integrations.models import Integration, IntegrationVersion, Usage
 from integrations.request import Prepared, Speaker
 from integrations.trace import Trace
@@ -62,7 +63,19 @@ class Integrations(Versioned):
         ("Request", {"fields": ("method", "path", "parameters", "headers")}),
         ("Body", {"fields": ("content_type", "body"), "classes": ("integration-body",)}),
         ("Inputs", {"fields": ("inputs",)}),
-        ("Answer", {"fields": ("timeout", "success", "idempotency_key")}),
+        (
+            "Answer",
+            {
+                "fields": (
+                    "timeout",
+                    "success",
+                    "error_message",
+                    "result",
+                    "pagination",
+                    "idempotency_key",
+                )
+            },
+        ),
     )
 
     class Media:
@@ -237,7 +250,11 @@ def _problems(form: IntegrationForm) -> Panel:
 def _test_texts(given: Any) -> dict[str, str]:
     """What was typed into the test's inputs, by their names."""
     start = f"{TEST_PREFIX}-"
-    return {key.removeprefix(start): given[key] for key in given if key.startswith(start)}
+    return {
+        key.removeprefix(start): "\n".join(given.getlist(key))
+        for key in given
+        if key.startswith(start)
+    }
 
 
 def _test_form(definition: Definition, given: Any) -> forms.Form:
@@ -252,7 +269,7 @@ def _line(definition: Definition, system: ConnectedSystem, given: Any) -> str:
     configuration = system.parsed()
     texts = _test_texts(given)
     values = {
-        each.name: texts.get(each.name) or each.default or _as_name(each.name)
+        each.name: _previewed(each, texts) or each.default or _as_name(each.name)
         for each in definition.inputs
     }
     open_names = configuration.declared - set(configuration.variables)
@@ -262,6 +279,11 @@ def _line(definition: Definition, system: ConnectedSystem, given: Any) -> str:
     except Failure:
         return _joined(definition.method, system, definition.path)
     return f"{parts.method} {parts.url.replace('%7B', '{').replace('%7D', '}')}"
+
+
+def _previewed(wanted: Input, texts: dict[str, str]) -> Any:
+    text = texts.get(wanted.name, "")
+    return text.splitlines() if wanted.type == "list" else text
 
 
 def _plain_line(form: IntegrationForm) -> str:

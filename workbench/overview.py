@@ -27,6 +27,7 @@ from workbench.told import STATE_TONES, STATES
 LATELY = timedelta(hours=24)
 MOST_FAILURES = 10
 MOST_TROUBLES = 10
+SILENCE_WEIGHT = 1_000_000
 NOT_BACK = "attempt_not_finished"
 
 
@@ -67,7 +68,7 @@ class Overview:
 
 def overview(request: HttpRequest) -> Overview:
     """What this person's systems do, in a number of queries that does not grow."""
-    rows = ConnectedSystem.objects.defer("secrets", "logo")
+    rows = ConnectedSystem.objects.defer("secrets", "logo").select_related("circuit")
     if not is_admin(request):
         rows = rows.filter(application__in=designed_ids(request))
     systems = {system.pk: system for system in rows}
@@ -156,8 +157,17 @@ def _troubles(
     for row in _failing_attempts(systems, since):
         title = diagnose(row["code"] or NOT_BACK).title
         _blame(found[row["system_id"]], row["number"], "failed attempt", title)
+    for trouble in found.values():
+        _tell_of_silence(trouble)
     worst = sorted(found.values(), key=lambda trouble: -trouble.weight)
     return [trouble for trouble in worst if trouble.reasons][:MOST_TROUBLES]
+
+
+def _tell_of_silence(trouble: Trouble) -> None:
+    """A system that does not answer hurts whoever calls it: it comes before everything else."""
+    if circuit := trouble.system.open_circuit:
+        trouble.weight += SILENCE_WEIGHT
+        trouble.reasons.insert(0, circuit.sentence)
 
 
 def _blame(trouble: Trouble, number: int, what: str, reason: str) -> None:

@@ -24,6 +24,7 @@ from integrations.definition import read
 SECRET, CODE, VERIFIER = "CLIENT_SECRET", "CODE", "CODE_VERIFIER"
 REFRESH_TOKEN, ACCESS_TOKEN, ASSERTION = "REFRESH_TOKEN", "ACCESS_TOKEN", "SIGNED_JWT"
 
+_UNFETCHED = "Its address stands at the Discovery URL, which Authorize and Save ask."
 _FIELDS = {"client_id": "client_id", "client_secret": "client_secret", "scope": "scope"}
 _FIELDS |= {"redirect_uri": "redirect_uri", "code_challenge": "pkce", "code_verifier": "pkce"}
 _FIELDS |= {"code_challenge_method": "pkce", "client_assertion": "client_secret"}
@@ -66,6 +67,8 @@ def of(system: Configuration, redirect_uri: str) -> list[Shown]:
             shown.append(_tried("Refresh request", _token, client, "refresh_token"))
         else:
             shown.append(_tried("Token request", _token, client, "client_credentials"))
+        if system.oauth.get("discovery_url") and not system.discovered:
+            shown = [replace(each, lacking=_UNFETCHED) if each.lacking else each for each in shown]
     speaker = request.Speaker(ACCESS_TOKEN, secrets, captures)
     shown.append(_tried("A request to the API", _api, system, speaker))
     return shown

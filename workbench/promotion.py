@@ -21,7 +21,8 @@ from connectedsystems import vault
 from connectedsystems.errors import ConfigurationInvalid, VaultFailure
 from connectedsystems.models import ConnectedSystem
 from integrations.models import Integration
-from workbench import bundle, bundlefile, differences
+from workbench import bundle, bundlefile, differences, discovering
+from workbench.discovering import Answer
 from workbench.roles import designed_ids, is_admin
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def upload(request: HttpRequest, screen: ApplicationAdmin) -> HttpResponse:
     try:
         # The environment's values are the operator's: no file from a browser may read them.
         tree = bundlefile.read(raw, {})
-        items = rehearse(tree, request.user, within)
+        found = discovering.of_bundle(tree, within)
+        items = rehearse(tree, request.user, within, found)
     except ConfigurationInvalid as invalid:
         return _refused(request, context, invalid.errors)
     ended = sum(item.ends for item in items)
@@ -103,7 +105,11 @@ def upload(request: HttpRequest, screen: ApplicationAdmin) -> HttpResponse:
         return render(request, _PAGE, {**context, "items": items, "ended": ended, "asked": asked})
     try:
         loaded = bundle.load(
-            tree, accept_reauthorization=ended > 0, actor=request.user, within=within
+            tree,
+            accept_reauthorization=ended > 0,
+            actor=request.user,
+            within=within,
+            discovered=found,
         )
     except ConfigurationInvalid as invalid:
         return _refused(request, context, invalid.errors)
@@ -112,14 +118,20 @@ def upload(request: HttpRequest, screen: ApplicationAdmin) -> HttpResponse:
 
 
 @sensitive_variables()
-def rehearse(tree: Any, actor: Any, within: Collection[UUID] | None) -> list[Item]:
+def rehearse(
+    tree: Any, actor: Any, within: Collection[UUID] | None, found: Mapping[str, Answer]
+) -> list[Item]:
     """What loading would change; it is loaded and taken back, so nothing is written.
+
+    ``found``: what the Discovery URLs say, for no request is made while a transaction is open.
 
     Raises ConfigurationInvalid, as loading does.
     """
     with transaction.atomic():
         before = _stored(tree)
-        loaded = bundle.load(tree, accept_reauthorization=True, actor=actor, within=within)
+        loaded = bundle.load(
+            tree, accept_reauthorization=True, actor=actor, within=within, discovered=found
+        )
         after = _stored(tree)
         transaction.set_rollback(True)
     systems = [

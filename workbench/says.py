@@ -15,7 +15,8 @@ Tone = Literal["bad", "due", "good"]
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """A box: ``lines`` are (word, sentence); ``fields`` are marked, the first one is focused.
+    """A box: ``lines`` are (word, sentence); ``fields`` are marked, the first one is focused;
+    ``also`` are those that may be wrong instead.
 
     ``confirm`` names a checkbox that lets the person go on all the same: (name, label).
     """
@@ -26,10 +27,17 @@ class Says:
     code: str = ""
     reference: str = ""
     fields: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     sentences: tuple[tuple[str, str, str], ...] = ()
     confirm: tuple[str, str] | None = None
     link: tuple[str, str] | None = None
     cautions: tuple[Caution, ...] = ()
+
+    @property
+    def looks(self) -> list[tuple[str, str]]:
+        """The fields to look at that no sentence leads to: name and words on the screen."""
+        led = {name for name, _label, _text in self.sentences}
+        return [(name, labelled(name)) for name in (*self.fields, *self.also) if name not in led]
 
     @property
     def role(self) -> str:
@@ -46,6 +54,7 @@ def failure(code: str, facts: Mapping[str, Any], reference: str = "") -> Says:
         code=code,
         reference=reference,
         fields=(told.look_at,) if told.look_at else (),
+        also=told.also,
     )
 
 

@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from connectedsystems import configuration
 from connectedsystems.configuration import (
     AUTHORIZATION_CODE,
     CLIENT_CREDENTIALS,
     OAUTH,
-    SUPPORTED,
 )
 from connectedsystems.diagnosis import FIELDS
 
@@ -79,7 +79,7 @@ def _json(name: str, label: str, help: str, example: str = "") -> Place:
     return Place(name, (name,), "json", label, EVERY, help, example=example)
 
 
-_ALL: Final = (
+PLACES: Final = (
     Place(
         "api_key_name",
         ("api_key", "name"),
@@ -122,11 +122,7 @@ _ALL: Final = (
         "client_authentication",
         "choice",
         "How the token endpoint learns the Client Secret.",
-        choices=tuple(
-            (key, text)
-            for key, text in _METHODS.items()
-            if not key or key in SUPPORTED["oauth.client_authentication"]
-        ),
+        choices=tuple(_METHODS.items()),
     ),
     _oauth(
         "pkce",
@@ -150,7 +146,12 @@ _ALL: Final = (
     ),
     _oauth("revocation_endpoint", help="Where tokens are ended on Disconnect (RFC 7009)."),
     _oauth("refresh_endpoint", help="Only if tokens are renewed at another address."),
-    _oauth("discovery_url", help="The address of the other system's metadata."),
+    _oauth(
+        "discovery_url",
+        help="Where the other system publishes its endpoints. It is read at each save: what is left"
+        " empty comes from there, what is entered wins.",
+        example="https://acme.example/.well-known/openid-configuration",
+    ),
     _oauth(
         "default_expires_in",
         "number",
@@ -245,15 +246,6 @@ _ALL: Final = (
 )
 
 
-def _is_supported(place: Place) -> bool:
-    *box, key = place.path
-    known = SUPPORTED.get(".".join(box))
-    return box[0] in SUPPORTED[""] if known is None else key in known
-
-
-PLACES: Final = tuple(place for place in _ALL if _is_supported(place))
-"""The fields there are: those of the keys that something reads."""
-
 SECRETS: Final = tuple(place for place in PLACES if place.kind == "secret")
 
 
@@ -290,7 +282,7 @@ def read(post: Mapping[str, str], stored: Mapping[str, Any]) -> Written:
 
 
 def _kept(stored: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(json.dumps(dict(stored)))
+    data: dict[str, Any] = json.loads(json.dumps(configuration.written(stored)))
     for box, kinds in (("oauth", OAUTH), ("api_key", _API_KEY), ("basic", _BASIC)):
         if kind not in kinds:
             data.pop(box, None)

@@ -16,21 +16,21 @@ from unfold import widgets
 
 from authlinks.question import Brought
 from connectedsystems import configuration
-from connectedsystems.configuration import SUPPORTED, Configuration
+from connectedsystems.configuration import Configuration
 from connectedsystems.diagnosis import CATALOGUE
-from connectedsystems.errors import ConfigurationInvalid, VaultFailure
+from connectedsystems.errors import ConfigurationInvalid, Failure, VaultFailure
 from connectedsystems.models import Authentication, ConnectedSystem, redirect_uri_of
-from workbench import logos, systemfields, tries, typedsecrets
+from workbench import discovering, holds, logos, systemfields, tries, typedsecrets
 from workbench.affected import Affected, of_change
+from workbench.discovering import Answer
 from workbench.says import Says, coded, mistakes
 from workbench.systemfields import PLACES, SECRETS, Place
 
 _SALT = "workbench.systemform"
 ACCEPT_ENDING = "end_authorizations"
 ACCEPT_UNTRIED = "save_untried"
-AUTHENTICATIONS: Final = [
-    choice for choice in Authentication.choices if choice[0] in SUPPORTED["authentication"]
-]
+ACCEPT_HOSTS = "accept_hosts"
+AUTHENTICATIONS: Final = Authentication.choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +172,24 @@ class Shown:
 
 
 _FIRST: Final = frozenset(
-    {"client_id", "client_secret", "authorization_endpoint", "token_endpoint", "scope"}
+    {
+        "client_id",
+        "client_secret",
+        "authorization_endpoint",
+        "token_endpoint",
+        "discovery_url",
+        "scope",
+    }
 )
 
 
 class SystemForm(forms.ModelForm):
-    """Fields are named as the bundle's keys; the class used carries ``user`` and ``session``."""
+    """Fields are named as the bundle's keys; the class used carries whose and what was fetched."""
 
     user: ClassVar[Any] = None
     session: ClassVar[tries.Session] = {}
+    fetched: ClassVar[Answer] = None
+    """What the Discovery URL that was posted says, asked before a transaction began."""
 
     class Meta:
         model = ConnectedSystem
@@ -194,6 +203,7 @@ class SystemForm(forms.ModelForm):
         self.attempt: Any = None
         self.result: Brought | None = None
         self.ended = 0
+        self.found_anew = False
         self.logo: logos.Logo | None = None
         self.was_saved = not self.instance._state.adding
         self.birth = self._birth()
@@ -238,6 +248,16 @@ class SystemForm(forms.ModelForm):
         self._mark_secrets()
         self.fields[ACCEPT_ENDING] = _checkbox("End them and save")
         self.fields[ACCEPT_UNTRIED] = _checkbox("Save without authorizing again")
+        self.fields[ACCEPT_HOSTS] = _checkbox("These hosts are the other system's")
+        self._tell_what_was_found()
+
+    def _tell_what_was_found(self) -> None:
+        """What is left empty, as the metadata filled it at the last save."""
+        stored = configuration.read(self.instance.as_data()) if self.was_saved else Configuration()
+        for name, value in stored.discovered.items():
+            self.fields[name].help_text = f"Left empty, it is as the metadata says: {value}"
+            if not isinstance(self.fields[name].widget, forms.Select):
+                self.fields[name].widget.attrs["placeholder"] = value
 
     def _word_columns(self) -> None:
         for name, help_text in _COLUMN_HELP.items():
@@ -294,12 +314,22 @@ class SystemForm(forms.ModelForm):
 
     @property
     def requests_are_open(self) -> bool:
-        return any(each.field.errors for each in self.requests)
+        # A preset's variables wait there to be filled in.
+        asks = not self.was_saved and bool(self.initial.get("variables"))
+        return asks or any(each.field.errors for each in self.requests)
 
     @property
     def confirm(self) -> forms.BoundField | None:
         """The checkbox that lets a held save go on."""
         return self[self.says.confirm[0]] if self.says and self.says.confirm else None
+
+    @property
+    def agreed(self) -> list[tuple[str, str]]:
+        """What was agreed to before, to be posted along with the next agreement."""
+        names = (ACCEPT_ENDING, ACCEPT_UNTRIED, ACCEPT_HOSTS)
+        asked = self.says.confirm[0] if self.says and self.says.confirm else ""
+        given = {name: self.data.get(name, "") for name in names if name != asked}
+        return [(name, value) for name, value in given.items() if value and asked]
 
     # Checks
 
@@ -334,6 +364,7 @@ class SystemForm(forms.ModelForm):
             for name, texts in mistakes_in(invalid).items():
                 self._refuse(name, texts)
         if self.parsed:
+            self.parsed = self._completed(self.parsed, said)
             self._check_whole(self.parsed, said)
         self.typed = said
         return cleaned
@@ -374,6 +405,16 @@ class SystemForm(forms.ModelForm):
         elif ConnectedSystem.objects.filter(pk=given.public_id).exists():
             self._refuse("public_id", ["This form was saved already. Open the list of systems."])
 
+    def _completed(self, parsed: Configuration, said: Typed) -> Configuration:
+        """With what the Discovery URL says, in whatever is left open."""
+        answer = self.fetched
+        if isinstance(answer, Failure):
+            self._refuse("discovery_url", [discovering.sentence(answer)])
+        elif answer and configuration.still_stands(answer, parsed):
+            said.data["discovered"] = dict(answer)
+            return configuration.read(said.data)
+        return parsed
+
     def _check_whole(self, parsed: Configuration, said: Typed) -> None:
         if not parsed.base_url:
             self._refuse("base_url", ["needs a value: integrations call addresses under it."])
@@ -394,59 +435,29 @@ class SystemForm(forms.ModelForm):
             if changed:
                 self.result = None
             if changed and not self.cleaned_data.get(ACCEPT_UNTRIED):
-                self._hold_untried(changed)
+                self._hold(holds.untried(changed, ACCEPT_UNTRIED))
                 return
         else:
             self.result = None
+        if self._hold_elsewhere(parsed):
+            return
         affected = self._affected(parsed)
         self.ended = affected.ended
         if self.ended and not self.cleaned_data.get(ACCEPT_ENDING):
-            self._hold_ending(affected)
+            self._hold(holds.ending(affected, ACCEPT_ENDING))
 
-    def _hold_untried(self, changed: list[str]) -> None:
-        self._hold(
-            Says(
-                tone="bad",
-                title="Authorize again: the settings changed since you did",
-                code="configuration_changed",
-                lines=(
-                    ("", f"Changed since you authorized: {', '.join(changed)}. Nothing is lost."),
-                    ("Cause", "An authorization holds only for the settings it was given under."),
-                    ("Fix", "Click Authorize again, then Save. Or save without an authorization."),
-                ),
-                confirm=(ACCEPT_UNTRIED, "Save without authorizing again"),
-            )
-        )
-
-    def _hold_ending(self, affected: Affected) -> None:
-        many = f"{self.ended} authorization{'s' if self.ended > 1 else ''}"
-        self._hold(
-            Says(
-                tone="bad",
-                title=f"This change ends {many}",
-                code="configuration_changed",
-                lines=(
-                    (
-                        "",
-                        f"{many} {'were' if self.ended > 1 else 'was'} given under the settings"
-                        " as they are now. Nothing has been saved yet.",
-                    ),
-                    (
-                        "Cause",
-                        "The Client ID, an endpoint, the Authentication or the origin of the"
-                        " Base URL is another one: a token is never sent to an address its"
-                        " user did not approve.",
-                    ),
-                    (
-                        "Fix",
-                        "Take the change back; or confirm below, and save again. These users"
-                        " then have to authorize again.",
-                    ),
-                    *affected.lines,
-                ),
-                confirm=(ACCEPT_ENDING, f"End {many} and save"),
-            )
-        )
+    def _hold_elsewhere(self, parsed: Configuration) -> bool:
+        """Hold a save whose metadata names hosts that nobody saw: the secret would go there."""
+        seen = tries.tried(self.attempt) if self.result else None
+        if seen is None and self.was_saved:
+            seen = configuration.read(ConnectedSystem.objects.get(pk=self.instance.pk).as_data())
+        hosts = configuration.strange_hosts(parsed, seen)
+        # What was agreed to are these hosts, not whatever stands there at the next save.
+        if not hosts or self.data.get(ACCEPT_HOSTS) == " ".join(hosts):
+            return False
+        self.fields[ACCEPT_HOSTS].widget.attrs["value"] = " ".join(hosts)
+        self._hold(holds.elsewhere(hosts, parsed, ACCEPT_HOSTS))
+        return True
 
     def _hold(self, says: Says) -> None:
         self.says = says
@@ -488,6 +499,8 @@ class SystemForm(forms.ModelForm):
         system.configuration = {
             key: value for key, value in data.items() if key not in systemfields.COLUMNS
         }
+        if before is not None and self.parsed.discovered != before.parsed().discovered:
+            self.found_anew = True
         if self.logo:
             system.logo, system.logo_etag = self.logo.png, self.logo.etag
         elif self.cleaned_data.get("logo_remove"):

@@ -1,4 +1,4 @@
-"""The desk's screens of connected systems: list, form, delete; nothing here talks to a network."""
+"""The desk's screens of connected systems: list, form, delete; only a save asks for metadata."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from workbench import cautions, drafts, finding, known, tries, typedsecrets
 from workbench.cautions import Caution
 from workbench.site import desk
 from workbench.systemform import SystemForm
-from workbench.told import moment
+from workbench.told import NOTHING, badge, moment
 from workbench.versions import RestoringSystem, Versioned
 
 
@@ -43,9 +43,9 @@ class ConnectedSystems(Versioned):
         "authorization_message",
     )
     prepopulated_fields = {"slug": ("name",)}
-    list_display = ("name", "slug", "application", "authentication", "host", "changed")
+    list_display = ("name", "slug", "application", "authentication", "host", "trouble", "changed")
     list_filter = ("application", "authentication")
-    list_select_related = ("application",)
+    list_select_related = ("application", "circuit")
     search_fields = ("name", "slug", "description", "base_url")
     change_form_template = "workbench/systems/form.html"
     actions = None
@@ -67,6 +67,10 @@ class ConnectedSystems(Versioned):
     @admin.display(description="Host", ordering="base_url")
     def host(self, system: ConnectedSystem) -> str:
         return system.host
+
+    @admin.display(description="Trouble")
+    def trouble(self, system: ConnectedSystem) -> str:
+        return badge("does not answer", "danger") if system.open_circuit else NOTHING
 
     @admin.display(description="Changed", ordering="updated_at")
     def changed(self, system: ConnectedSystem) -> str:
@@ -100,7 +104,15 @@ class ConnectedSystems(Versioned):
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
-        return type("SystemForm", (form,), {"user": request.user, "session": request.session})
+        mine = {"user": request.user, "session": request.session}
+        return type("SystemForm", (form,), {**mine, "fetched": getattr(request, "fetched", None)})
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        # The form is checked and saved in one transaction, and none is open while we fetch.
+        if request.method == "POST":
+            posted: Any = request
+            posted.fetched = drafts.fetched(request, self)
+        return super().changeform_view(request, *args, **kwargs)
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # A saved slug stands in addresses that people use: it does not follow the name.
@@ -156,7 +168,8 @@ class ConnectedSystems(Versioned):
         typedsecrets.forget(request.session, obj.pk)
 
     def _audit(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        fields = sorted(set(form.changed_data) - {"public_id"})
+        changed = set(form.changed_data) - {"public_id"}
+        fields = sorted(changed | ({"metadata"} if form.found_anew else set()))
         AuditEvent.objects.record(
             "system_changed" if change else "system_created",
             actor=request.user,

@@ -64,6 +64,11 @@ class Panel:
     total: str = ""
     next_steps: list[Step] = field(default_factory=list)
 
+    @property
+    def looks(self) -> list[Step]:
+        """Those steps that lead somewhere."""
+        return [step for step in self.next_steps if step.field or step.url]
+
 
 def panel_of(
     outcome: Outcome, trace: Trace, definition: Definition, system: ConnectedSystem, saved: bool
@@ -72,8 +77,10 @@ def panel_of(
     response, failure = outcome.response, outcome.failure
     last = trace.exchanges[-1] if trace.exchanges else None
     result = response.result
-    if result is None and last is not None and last.reply is not None:
-        result = result_of(last.reply)
+    is_made = bool(definition.result or definition.pagination)
+    raw = result
+    if last is not None and last.reply is not None and (result is None or is_made):
+        raw = result_of(last.reply)
     seconds = trace.seconds
     diagnosis = _diagnosis(failure, system) if failure else None
     return Panel(
@@ -81,8 +88,8 @@ def panel_of(
         diagnosis=diagnosis,
         result=_data(response.result) if response.success and response.result else None,
         request=_text(_request(last.request)) if last else None,
-        reply=_reply(result, response.reference) if result else None,
-        status_line=_status_line(result.status_code) if result else "",
+        reply=_reply(raw, response.reference) if raw else None,
+        status_line=_status_line(raw.status_code) if raw else "",
         tries=[_try(each.request, each.reply) for each in trace.exchanges],
         times=[(name.capitalize(), _milliseconds(spent)) for name, spent in seconds.items()],
         total=_milliseconds(trace.ended - trace.began),
@@ -94,7 +101,9 @@ def refusal(failure: Failure, system: ConnectedSystem) -> Panel:
     """The panel of a call that was not even made, such as with inputs that do not fit."""
     error = error_of(failure, system=system.name)
     response = IntegrationResponse(False, system.slug, "", error=error)
-    return Panel(response=response, diagnosis=_diagnosis(failure, system))
+    diagnosis = _diagnosis(failure, system)
+    looks = _looks(diagnosis, system)
+    return Panel(response=response, diagnosis=diagnosis, next_steps=looks)
 
 
 def _diagnosis(failure: Failure, system: ConnectedSystem) -> Diagnosis:
@@ -176,18 +185,26 @@ def _next_steps(
     if diagnosis is None:
         return _after_success(definition, saved)
     steps = [Step(diagnosis.fix)] if diagnosis.fix else []
-    if diagnosis.look_at in DEFINED:
-        steps.append(Step(f"Look at {label_of(diagnosis.look_at)}", field=diagnosis.look_at))
-    elif diagnosis.look_at:
-        steps.append(
-            Step(
-                f"Look at {label_of(diagnosis.look_at)} of {system.name}",
-                url=f"{_address_of(system)}#id_{diagnosis.look_at}",
-            )
-        )
+    steps += _looks(diagnosis, system)
     if response.reference:
         steps.append(Step("See what was recorded", url=response.reference_path))
     return steps
+
+
+def _looks(diagnosis: Diagnosis, system: ConnectedSystem) -> list[Step]:
+    """The fields that may be wrong, here or in the system."""
+    names = filter(None, (diagnosis.look_at, *diagnosis.also))
+    return [
+        Step(f"Look at {label_of(name)}", field=name)
+        if name in DEFINED
+        else _look_there(name, system)
+        for name in names
+    ]
+
+
+def _look_there(name: str, system: ConnectedSystem) -> Step:
+    label = f"Look at {label_of(name)} of {system.name}"
+    return Step(label, url=f"{_address_of(system)}#id_{name}")
 
 
 def _after_success(definition: Definition, saved: bool) -> list[Step]:

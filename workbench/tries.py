@@ -21,13 +21,14 @@ from connectedsystems.configuration.keys import ENDPOINTS
 from connectedsystems.diagnosis import FIELDS
 from connectedsystems.errors import VaultFailure
 from connectedsystems.models import ConnectedSystem
+from connectedsystems.oauth.client import Client
 
 LIFETIME = timedelta(hours=24)
 
 Session = MutableMapping[str, Any]
 
 # What a try needs to know; the rest of the form is checked by Save.
-_NEEDED = ("authentication", "base_url", "oauth", "variables", "token_placement")
+_NEEDED = ("authentication", "base_url", "oauth", "discovered", "variables", "token_placement")
 _STAND_IN = {"slug": "draft", "name": "Draft"}
 
 
@@ -89,13 +90,37 @@ def brought(attempt: AuthorizationAttempt | None, session: Session) -> Brought |
 
 def tried(attempt: AuthorizationAttempt) -> Configuration | None:
     """The configuration that an attempt was begun with."""
+    data = _data(attempt)
+    return configuration.read(data) if data else None
+
+
+def client(attempt: AuthorizationAttempt) -> Client | None:
+    """Our registration as an attempt was begun with it. Raises ConfigurationInvalid."""
+    text = _text(attempt)
+    return registration.of_draft(attempt.system_id, text).client() if text else None
+
+
+def discovered(attempt: AuthorizationAttempt | None) -> Mapping[str, Any] | None:
+    """What the Discovery URL said when an attempt was begun."""
+    return (_data(attempt) or {}).get("discovered") if attempt else None
+
+
+@sensitive_variables()
+def _data(attempt: AuthorizationAttempt) -> Mapping[str, Any] | None:
+    text = _text(attempt)
+    data: Mapping[str, Any] | None = json.loads(text)["data"] if text else None
+    return data
+
+
+@sensitive_variables()
+def _text(attempt: AuthorizationAttempt) -> str:
+    """What ``registration.draft_text`` wrote; empty where it is gone or cannot be opened."""
     if attempt.draft is None:
-        return None
+        return ""
     try:
-        kept = json.loads(attempt.draft.open(attempt.place("draft")))
+        return attempt.draft.open(attempt.place("draft"))
     except VaultFailure:
-        return None
-    return configuration.read(kept["data"])
+        return ""
 
 
 def changes(attempt: AuthorizationAttempt, data: Mapping[str, Any]) -> list[str]:

@@ -162,7 +162,10 @@ class RestoringSystem:
         if taken.exists():
             return says.mistakes({"slug": ["has been taken by another connected system since."]})
         try:
-            self.parsed = configuration.parse(self.then)
+            # As it was then, what its metadata said included: the rows beside show it.
+            self.parsed = configuration.parse(
+                configuration.written(self.then), discovered=self.then.get("discovered")
+            )
             for integration in self.system.integrations.all():
                 definition.parse(integration.as_data(), self.parsed)
         except ConfigurationInvalid as invalid:

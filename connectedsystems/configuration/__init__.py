@@ -6,7 +6,7 @@ secret: ``split`` takes those out first, and they travel beside the configuratio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from connectedsystems.errors import ConfigurationInvalid
@@ -14,13 +14,13 @@ from connectedsystems.kept import Kept
 from connectedsystems.written import Box, Errors
 
 from .check import SystemCheck
+from .discovered import address_of, discover, still_stands, strange_hosts, written
 from .keys import (
     AUTHORIZATION_CODE,
     BUILT_IN_NAMES,
     CLIENT_CREDENTIALS,
     EVERYTHING,
     OAUTH,
-    SUPPORTED,
 )
 from .secret import secret_texts, split
 from .value import Configuration, read
@@ -31,34 +31,43 @@ __all__ = [
     "CLIENT_CREDENTIALS",
     "EVERYTHING",
     "OAUTH",
-    "SUPPORTED",
     "Configuration",
+    "address_of",
+    "discover",
     "parse",
     "parsed",
     "read",
     "secret_texts",
     "split",
+    "still_stands",
+    "strange_hosts",
+    "written",
 ]
 
 _kept: Kept[Configuration] = Kept(most=2_000)
 
 
 def parse(
-    data: Mapping[str, Any], *, supported: Mapping[str, Collection[str]] = SUPPORTED
+    data: Mapping[str, Any],
+    *,
+    discovered: Mapping[str, Any] | None = None,
+    complete: bool = True,
 ) -> Configuration:
     """What was written for one system, checked whole; secrets may stand in it or be missing.
 
+    ``discovered``: what its Discovery URL said, as ``discover`` gives it. ``complete``: whether its
+    endpoints have to be there, where nothing says how to find them.
     Raises ConfigurationInvalid with a sentence for each key that cannot be used.
     """
     errors = Errors()
     public = data
     try:
-        public, _ = split(data, supported=supported)
+        public, _ = split(data)
     except ConfigurationInvalid as invalid:
         errors.take(invalid)
-    SystemCheck(Box(public, "", errors), supported).run()
+    SystemCheck(Box(public, "", errors), complete=complete).run()
     errors.raise_if_any()
-    return read(public)
+    return read({**public, "discovered": discovered})
 
 
 def parsed(

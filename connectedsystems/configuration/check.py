@@ -17,15 +17,16 @@ from .value import captures_of, read
 class SystemCheck:
     """The checks of one system's box, key by key."""
 
-    def __init__(self, box: Box, supported: Mapping[str, Collection[str]]) -> None:
+    def __init__(self, box: Box, *, complete: bool = True) -> None:
         self.box = box
         self.configuration = read(_shaped(box.data))
-        self.grounds = Grounds(self.configuration, supported)
+        self.grounds = Grounds(self.configuration)
+        self.complete = complete
         self.declared = self.configuration.declared
 
     def run(self) -> None:
         box = self.box
-        box.only(EVERYTHING[""], self.grounds.supported[""])
+        box.only(EVERYTHING[""])
         box.slug()
         box.text("name", required=True, longest=100)
         box.text("description", lines=True, longest=10_000)
@@ -43,12 +44,12 @@ class SystemCheck:
         self.expired_when()
 
     def authentication(self) -> None:
-        kind = self.grounds.choice(self.box, "authentication", "none")
+        kind = self.box.choice("authentication", EVERYTHING["authentication"], "none")
         self.box_only_with("oauth", kind, OAUTH)
         self.box_only_with("api_key", kind, {"api_key"})
         self.box_only_with("basic", kind, {"basic"})
         if kind in OAUTH:
-            OAuthCheck(self.box.box("oauth"), self.grounds, kind).run()
+            OAuthCheck(self.box.box("oauth"), self.grounds, kind, complete=self.complete).run()
         elif kind == "api_key":
             self.api_key()
         elif kind == "basic":

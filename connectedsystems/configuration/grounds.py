@@ -1,33 +1,23 @@
-"""What the checks of a written system stand on: what it declares, what is supported, its URLs."""
+"""What the checks of a written system stand on: what it declares, and its URLs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from connectedsystems import diagnosis, outbound, placeholders
 from connectedsystems.errors import OutboundFailure
 from connectedsystems.written import Box
 
-from .keys import EVERYTHING
 from .value import Configuration
 
 
 @dataclass(frozen=True)
 class Grounds:
-    """The system as far as it can be read, and what something reads of its keys today."""
+    """The system as far as it can be read."""
 
     configuration: Configuration
-    supported: Mapping[str, Collection[str]]
-
-    def choice(self, box: Box, key: str, default: str) -> str:
-        """A choice of which some may not be supported yet."""
-        path = box.at(key)
-        value = box.choice(key, EVERYTHING[path], default)
-        if value not in (*self.supported[path], default):
-            box.refuse(key, f"not supported yet: {value}")
-        return value
 
     def address(
         self, box: Box, key: str, declared: Collection[str], *, required: bool = False

@@ -1,4 +1,4 @@
-"""The keys of the bundle file that describe a connected system: which there are, which are read."""
+"""The keys of the bundle file that describe a connected system: and the names they give."""
 
 from __future__ import annotations
 
@@ -64,13 +64,6 @@ EVERYTHING: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Every key of the bundle file ("" is a system's own level), and the choices of two of them."""
 
-_NOT_YET = frozenset({"discovery_url"})
-
-SUPPORTED: Final[Mapping[str, tuple[str, ...]]] = {
-    place: tuple(key for key in keys if key not in _NOT_YET) for place, keys in EVERYTHING.items()
-}
-"""What something reads today. A key of ``EVERYTHING`` that is not here is refused, not kept."""
-
 BUILT_IN_NAMES: Final = placeholders.BUILT_INS | {
     "access_token",
     "client_id",
@@ -91,3 +84,9 @@ ENDPOINTS = (
     "revocation_endpoint",
     "refresh_endpoint",
 )
+
+NEEDED_ENDPOINTS: Final[Mapping[str, tuple[str, ...]]] = {
+    AUTHORIZATION_CODE: ("authorization_endpoint", "token_endpoint"),
+    CLIENT_CREDENTIALS: ("token_endpoint",),
+}
+"""Those without which nothing can be asked, by authentication."""

@@ -10,7 +10,7 @@ from connectedsystems.oauth.authentication import METHODS
 from connectedsystems.written import Box
 
 from .grounds import Grounds
-from .keys import AUTHORIZATION_CODE, ENDPOINTS, EVERYTHING
+from .keys import ENDPOINTS, EVERYTHING, NEEDED_ENDPOINTS
 
 _IN_AUTHORIZATION = placeholders.BUILT_INS | {
     "client_id",
@@ -39,21 +39,22 @@ _TEN_YEARS = 315_360_000
 class OAuthCheck:
     """The checks of the ``oauth`` box."""
 
-    def __init__(self, box: Box, grounds: Grounds, kind: str) -> None:
+    def __init__(self, box: Box, grounds: Grounds, kind: str, *, complete: bool) -> None:
         self.box = box
         self.grounds = grounds
         self.kind = kind
+        self.complete = complete
         self.declared = grounds.configuration.declared
 
     def run(self) -> None:
         box = self.box
-        box.only(EVERYTHING["oauth"], self.grounds.supported["oauth"])
+        box.only(EVERYTHING["oauth"])
         box.text("client_id", required=True)
         self.endpoints()
         box.text("issuer")
         box.choice("issuer_in_response", ("optional", "required"), "optional")
         box.text("scope", longest=10_000)
-        self.grounds.choice(box, "client_authentication", "")
+        box.choice("client_authentication", EVERYTHING["oauth.client_authentication"], "")
         box.choice("pkce", ("S256", "off"), "S256")
         box.number("default_expires_in", None, 1, _TEN_YEARS)
         box.text("code_parameter", longest=100)
@@ -70,15 +71,16 @@ class OAuthCheck:
             self.after_authorization()
 
     def endpoints(self) -> None:
-        found = self.box.has("discovery_url")
+        found = self.box.data.get("discovery_url") or not self.complete
         declared = self.declared | _IN_AUTHORIZATION - {"state", "code_challenge"}
-        wanted = {"token_endpoint"}
-        if self.kind == AUTHORIZATION_CODE:
-            wanted.add("authorization_endpoint")
+        wanted = NEEDED_ENDPOINTS.get(self.kind, ())
         for key in ENDPOINTS:
             required = key in wanted and not found
             self.grounds.address(self.box, key, declared, required=required)
-        self.grounds.address(self.box, "discovery_url", declared)
+        # It is asked while nobody is there: neither a user's captures nor secrets can fill it.
+        system = self.grounds.configuration
+        known = frozenset(system.variables) | system.unset_variables
+        self.grounds.address(self.box, "discovery_url", known)
 
     def protection_is_kept(self) -> None:
         written = self.box.data.get("authorization_parameters")

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from connectedsystems import redact
 from connectedsystems.written import Errors
 
-from .keys import SUPPORTED
-
 _LONGEST_SECRET = 20_000
 
 
 def split(
-    data: Mapping[str, Any], *, supported: Mapping[str, Collection[str]] = SUPPORTED
+    data: Mapping[str, Any],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What was written for one system without its secrets, and the secrets.
 
     The secrets: ``client_secret``, ``client_secret_next``, ``api_key``, ``password`` and
     ``variables`` (by name), only those that were written; None says that one shall go.
-    Raises ConfigurationInvalid for a secret that is no text, or that nothing reads yet.
+    Raises ConfigurationInvalid for a secret that is no text.
     """
     errors = Errors()
     public = dict(data)
@@ -28,8 +26,6 @@ def split(
     for box_name, key, secret_name in _SECRET_KEYS:
         box = public.get(box_name)
         if isinstance(box, Mapping) and key in box:
-            if key not in supported.get(box_name, (key,)):
-                errors.add(f"{box_name}.{key}", f"not supported yet: {key}")
             secrets[secret_name] = _secret(box[key], f"{box_name}.{key}", errors)
             public[box_name] = {name: value for name, value in box.items() if name != key}
     variables = public.get("variables")

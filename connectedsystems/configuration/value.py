@@ -46,6 +46,10 @@ class Configuration:
     expired_when: Mapping[str, Any] = field(default_factory=_nothing)
     unset_variables: frozenset[str] = frozenset()
     """Declared for this environment, without a value yet."""
+    discovered: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+    """What of ``oauth`` nobody wrote: the Discovery URL said it when this was saved."""
+    discovered_at: str = ""
+    """The address that said it."""
 
     @property
     def uses_oauth(self) -> bool:
@@ -96,6 +100,9 @@ class Configuration:
         opened = secrets or {}
         redact.remember(*secret_texts(opened))
         own = {key: value for key, value in self.oauth.items() if key in _CLIENT_KEYS}
+        if not opened.get("client_secret") and "client_authentication" in self.discovered:
+            # Metadata lists what a server takes of those who have a secret: this one is public.
+            own.pop("client_authentication")
         return Client(
             **own,
             client_secret=opened.get("client_secret") or "",
@@ -122,7 +129,9 @@ class Configuration:
         if self.authentication == "basic" and not secrets.get("password"):
             missing.append("basic.password")
         # Without a method written, a client without a secret is a public one: nothing is missing.
-        method = self.oauth.get("client_authentication") or "none"
+        # So it is with one that metadata lists.
+        found = "client_authentication" in self.discovered
+        method = "none" if found else self.oauth.get("client_authentication") or "none"
         if self.uses_oauth and method != "none" and not secrets.get("client_secret"):
             missing.append("oauth.client_secret")
         return missing
@@ -161,6 +170,10 @@ class Configuration:
             ]
         )
 
+    def filled(self, key: str) -> str:
+        """An address of the ``oauth`` box with the variables in it; captures stand as written."""
+        return self._filled(self.oauth.get(key))
+
     def _endpoints(self) -> list[str]:
         second = self.oauth.get("second_exchange") or {}
         written = [*[self.oauth.get(key) for key in ENDPOINTS], second.get("endpoint")]
@@ -188,6 +201,8 @@ def read(data: Mapping[str, Any]) -> Configuration:
     oauth = {key: value for key, value in (data.get("oauth") or {}).items() if value is not None}
     if oauth.get("pkce") is False:
         oauth["pkce"] = "off"
+    found = data.get("discovered") or {}
+    settings = {k: v for k, v in (found.get("settings") or {}).items() if not oauth.get(k)}
     boxes = ("api_key", "basic", "request_headers", "request_parameters", "expired_when")
     texts = ("slug", "name", "description", "base_url", "authorization_message")
     plain_keys: dict[str, Any] = {key: data.get(key) or "" for key in texts}
@@ -195,7 +210,9 @@ def read(data: Mapping[str, Any]) -> Configuration:
     return Configuration(
         **plain_keys,
         authentication=data.get("authentication") or "none",
-        oauth=oauth,
+        oauth={**oauth, **settings},
+        discovered=settings,
+        discovered_at=str(found.get("address") or ""),
         variables=plain,
         secret_variables=secret,
         unset_variables=frozenset(variables) - frozenset(plain) - secret,

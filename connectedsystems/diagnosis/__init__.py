@@ -61,6 +61,7 @@ def diagnose(code: str, facts: Mapping[str, Any] | None = None) -> Diagnosis:
         user=_OUTCOME_UNKNOWN if unknown else fill(entry.user, facts),
         who=entry.who,
         look_at=_look_at(entry, facts),
+        also=entry.also,
         retry=entry.retry and not unknown,
         kind=entry.kind,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .entry import BY_FIELD, BY_REQUEST, DESIGNER, END_USER, OWNER, TELL, Entry
+from .entry import BY_FIELD, BY_REQUEST, DESIGNER, END_USER, OWNER, TELL, Entry, Variant
 
 ENTRIES: dict[str, Entry] = {
     "configuration_invalid": Entry(
@@ -42,6 +42,20 @@ ENTRIES: dict[str, Entry] = {
         user=f"This connection is not set up correctly yet. {TELL}",
         who=(DESIGNER, OWNER),
         look_at="issuer",
+        variants=(
+            Variant(
+                label="the metadata has changed since the last save",
+                when=lambda facts: "changed" in facts,
+                title="The metadata has changed",
+                seen="The metadata[ at {host}][{path}] has changed since the last save"
+                "[: {changed}].",
+                cause="The other system has moved, or somebody else answers in its place.",
+                fix="Ask its owner, or read its documentation. If the change is right, save the"
+                " system on the desk, where who is affected is shown first; or write the endpoints"
+                " into the bundle file.",
+                look_at="discovery_url",
+            ),
+        ),
     ),
     "popup_blocked": Entry(
         title="The window was blocked",
@@ -74,6 +88,7 @@ ENTRIES: dict[str, Entry] = {
         " ask the designer of this connection.",
         who=(END_USER, DESIGNER, OWNER),
         look_at="redirect_uri",
+        also=("client_id", "authorization_endpoint", "scope"),
         retry=True,
     ),
 }

@@ -53,6 +53,7 @@ ENTRIES: dict[str, Entry] = {
         " If it is right, ask the designer of this connection.",
         who=(END_USER, DESIGNER),
         look_at="path",
+        also=("base_url",),
     ),
     "call_failed": Entry(
         title="The other system could not do this",
@@ -103,6 +104,7 @@ ENTRIES: dict[str, Entry] = {
                 user=f"This was not set up correctly. {TELL}",
                 who=(DESIGNER,),
                 look_at="path",
+                also=("base_url",),
             ),
         ),
     ),
@@ -120,6 +122,27 @@ ENTRIES: dict[str, Entry] = {
         who=(END_USER, DESIGNER),
         look_at="success",
     ),
+    "result_rule_failed": Entry(
+        title="The answer is not of the expected form",
+        status=502,
+        seen="The call was answered[ with status {status}], and the integration does not find"
+        " in the answer what it is to give[: {reason}].",
+        cause="The rule of the Result does not fit this answer.",
+        fix="Look at the answer on the integration's test panel, and compare it with the rule.",
+        user=f"{{system|The other system}} answered in a form that this page cannot read. {TELL}",
+        who=(DESIGNER,),
+        look_at="result",
+        variants=(
+            Variant(
+                label="it is a page of a list",
+                when=fact("field", "pagination"),
+                cause="What is set for the pages of the list does not fit this answer.",
+                fix="Look at the answer on the integration's test panel, and compare it with"
+                " items and next of the Pagination.",
+                look_at="pagination",
+            ),
+        ),
+    ),
     "rate_limited": Entry(
         title="The other system asks to wait",
         status=502,
@@ -131,6 +154,21 @@ ENTRIES: dict[str, Entry] = {
         user="{system|The other system} has had too many requests from here."
         " Try again {soon|in a little while}.",
         who=(END_USER, OWNER),
+        retry=True,
+    ),
+    "system_down": Entry(
+        title="The other system does not answer",
+        status=503,
+        seen="{system|The other system} has not answered[ since {since}][ ({because})]."
+        "[ Tried again at {tried}.]",
+        cause="Several calls in a row could not be connected, timed out, or were answered with"
+        " status 502, 503 or 504. Since then nothing is sent there, except one call now and then"
+        " that finds out; the first that is answered ends it.",
+        fix="Wait[ {wait}], then try again. A test call on the desk is sent at once, and so is the"
+        " next call after another base URL was saved. If it stays, ask the other system's owner.",
+        user="{system|The other system} has not answered[ since {since}]. Nothing was sent."
+        " Try again {soon|in a little while}.",
+        who=(OWNER, DESIGNER),
         retry=True,
     ),
 }

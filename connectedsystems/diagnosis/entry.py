@@ -30,7 +30,8 @@ class Diagnosis:
 
     ``status`` is the HTTP status of our own page. ``seen``, ``cause`` and ``fix`` are for
     designers and admins, ``user`` is for the person at the page. ``look_at`` is the bundle's key
-    of the field to look at, or None. ``retry`` says whether doing the same again may help.
+    of the field to look at, or None; ``also`` are those that may be wrong instead. ``retry`` says
+    whether doing the same again may help.
     """
 
     code: str
@@ -42,6 +43,7 @@ class Diagnosis:
     user: str
     who: tuple[Who, ...]
     look_at: str | None
+    also: tuple[str, ...]
     retry: bool
     kind: Kind
 
@@ -60,6 +62,7 @@ class Variant:
     user: str | None = None
     who: tuple[Who, ...] | None = None
     look_at: str | None = None
+    also: tuple[str, ...] | None = None
     retry: bool | None = None
     kind: Kind | None = None
 
@@ -85,6 +88,7 @@ class Entry:
     user: str
     who: tuple[Who, ...]
     look_at: str | None = None
+    also: tuple[str, ...] = ()
     retry: bool = False
     kind: Kind = "error"
     variants: tuple[Variant, ...] = ()

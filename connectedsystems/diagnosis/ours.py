@@ -85,7 +85,7 @@ ENTRIES: dict[str, Entry] = {
         title="Too many people are waiting for the other system",
         status=503,
         seen="Nothing was sent: as many requests as may wait for this connected system at a time"
-        " are waiting already, or it is given a rest after many failures.",
+        " are waiting already.",
         cause="The other system answers slowly or not at all, and this site keeps itself free for"
         " everything else.",
         fix="Try again[ in {wait}]. If it stays, ask the other system's owner.",

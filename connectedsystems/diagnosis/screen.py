@@ -33,6 +33,8 @@ FIELDS: dict[str, str] = {
     "inputs": "Inputs",
     "timeout": "Time limit",
     "success": "Success rule",
+    "result": "Result",
+    "pagination": "Pagination",
 }
 
 _REQUESTS = {

@@ -156,6 +156,7 @@ ENTRIES: dict[str, Entry] = {
                 " compare PKCE with the settings of this client there.",
                 who=(END_USER, DESIGNER),
                 look_at="redirect_uri",
+                also=("pkce",),
             ),
             Variant(
                 label="the error is unsupported_grant_type",
@@ -174,6 +175,7 @@ ENTRIES: dict[str, Entry] = {
                 " the other system's documentation.",
                 user=_NOT_SET_UP,
                 look_at="redirect_uri",
+                also=("pkce", "token_parameters"),
                 retry=False,
             ),
         ),
@@ -190,10 +192,12 @@ ENTRIES: dict[str, Entry] = {
         user=_NOT_SET_UP,
         who=(DESIGNER,),
         look_at="client_secret",
+        also=("client_id", "client_authentication"),
         variants=(
             Variant(
                 label="while a token was renewed",
                 when=fact("stage", "refresh"),
+                also=(),
                 cause="It worked before, so the Client Secret was most likely changed or has ended"
                 " in the other system. All authorizations are kept.",
                 fix="Make or look up the present Client Secret in the other system, and enter it"

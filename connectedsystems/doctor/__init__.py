@@ -9,16 +9,24 @@ from urllib.parse import urlsplit
 
 from connectedsystems import outbound
 from connectedsystems.configuration import AUTHORIZATION_CODE, Configuration
+from connectedsystems.configuration.keys import NEEDED_ENDPOINTS
 from connectedsystems.errors import OutboundFailure
 from connectedsystems.oauth.discovery import Metadata
 
-from .client import client_steps
-from .metadata import compared, looked_up
+from .client import another_authentication, client_steps
+from .metadata import looked_up
 from .page import authorization_page
 from .reach import base_url, origin_of, reached
 from .step import Outcome, Step, failed, label
 
-__all__ = ["Outcome", "Step", "compared", "examine", "label"]
+__all__ = [
+    "Outcome",
+    "Step",
+    "another_authentication",
+    "authorization_page",
+    "examine",
+    "label",
+]
 
 _ADDRESSES = (
     "authorization_endpoint",
@@ -63,11 +71,12 @@ def _spoken(
     if "base_url" in alive:
         yield base_url(alive["base_url"])
     if system.uses_oauth and ("discovery_url" in alive or "issuer" in alive):
-        for found in looked_up(system.oauth, alive.get("discovery_url", "")):
+        for found in looked_up(system, alive.get("discovery_url", "")):
             if isinstance(found, Step):
                 yield found
             else:
                 system = _completed(system, found)
+    yield from _lacking(system)
     if system.authentication != AUTHORIZATION_CODE:
         return
     client = system.client(redirect_uri=redirect_uri, secrets=secrets)
@@ -75,6 +84,17 @@ def _spoken(
         yield authorization_page(client)
     if client.token_endpoint and _may_answer("token_endpoint", addresses, alive):
         yield from client_steps(client)
+
+
+def _lacking(system: Configuration) -> Iterator[Step]:
+    """The endpoints that are neither entered nor found."""
+    for key in NEEDED_ENDPOINTS.get(system.authentication, ()):
+        if not system.oauth.get(key):
+            words = label(key)
+            sentence = f"{words} is not entered, and nothing was found that says it."
+            fix = "Enter it, from the other system's documentation."
+            code = "configuration_invalid"
+            yield Step(f"value of {words}", "fail", sentence, code, key, fix=fix)
 
 
 def _completed(system: Configuration, found: Metadata) -> Configuration:

@@ -13,7 +13,9 @@ from connectedsystems.oauth.client import Client
 from .step import SECONDS, Outcome, Step, failed
 
 MADE_UP_CODE = "connected-systems-check-no-such-code"
-OTHER_METHODS = ("client_secret_basic", "client_secret_post")
+OTHER_METHODS = ("client_secret_basic", "client_secret_post", "client_secret_jwt")
+SHORTEST_KEY = 32
+"""Bytes of a secret that may sign with HS256 (RFC 7518 section 3.2)."""
 
 _NAME = "client ID and secret"
 _CLIENT_ACCEPTED = frozenset({"token_refused", "redirect_uri_mismatch", "scope_refused"})
@@ -50,21 +52,25 @@ def _accepted(client: Client) -> Iterator[Step]:
         yield failed("token endpoint", failure, "token_endpoint", outcome)
         return
     yield _speaks()
+    yield another_authentication(client) or failed(_NAME, failure, "client_secret")
+
+
+def another_authentication(client: Client) -> Step | None:
+    """The client authentication by which a client is taken that was refused; None where none is."""
+    client = replace(client, client_secret_next="")
     working = _working_method(client)
-    if working:
-        yield Step(
-            _NAME,
-            "fail",
-            f"The other system accepts them by {working} only, and not by"
-            f" {client.authenticates_by}.",
-            "client_auth_failed",
-            "client_authentication",
-            "They are right; only the way they are sent is another one.",
-            f"Choose {working} as Client authentication.",
-            {"client_authentication": working},
-        )
-    else:
-        yield failed(_NAME, failure, "client_secret")
+    if not working:
+        return None
+    return Step(
+        _NAME,
+        "fail",
+        f"The other system accepts them by {working} only, and not by {client.authenticates_by}.",
+        "client_auth_failed",
+        "client_authentication",
+        "They are right; only the way they are sent is another one.",
+        f"Choose {working} as Client authentication.",
+        {"client_authentication": working},
+    )
 
 
 def _speaks() -> Step:
@@ -101,6 +107,8 @@ def _following(client: Client) -> Step:
 def _working_method(client: Client) -> str:
     for method in OTHER_METHODS:
         if method == client.authenticates_by or not client.client_secret:
+            continue
+        if method.endswith("_jwt") and len(client.client_secret.encode()) < SHORTEST_KEY:
             continue
         refusal = _refusal(replace(client, client_authentication=method))
         if refusal is not None and refusal.code in _CLIENT_ACCEPTED:

@@ -9,13 +9,20 @@ from connectedsystems.errors import Failure, OutboundFailure
 from connectedsystems.oauth import authorization
 from connectedsystems.oauth.client import Client
 
-from .step import MOST_BYTES, SECONDS, Step, failed
+from .step import MOST_BYTES, SECONDS, Step, failed, label
 
 _NAME, _KEY = "authorization page", "authorization_endpoint"
 _BROWSER = "A browser may see its log-in there: click Authorize to see."
 _COMPARE = (
     "Compare the Client ID and the redirect URI there with those here, character for character."
 )
+_NOT_REGISTERED = "The redirect URI is not registered there as it is written here."
+# Errors that a page may name: the field that is wrong, the cause.
+_NAMED_BY_PAGE = {
+    "invalid_client": ("client_id", "It does not know this Client ID."),
+    "invalid_redirect_uri": ("redirect_uri", _NOT_REGISTERED),
+    "redirect_uri_mismatch": ("redirect_uri", _NOT_REGISTERED),
+}
 _FIELD_OF_ERROR = {
     "invalid_scope": ("scope_refused", "scope", "The Scope holds a name that it does not know."),
     "unauthorized_client": (
@@ -47,7 +54,22 @@ def authorization_page(client: Client) -> Step:
     return _shown(reply, urlsplit(reply.url).path != urlsplit(url).path)
 
 
+def _named(reply: outbound.Reply) -> Step | None:
+    """The one error of ours that an error page names; None where there is none, or several."""
+    page = reply.body.decode("utf-8", "replace")
+    named = [error for error in _NAMED_BY_PAGE if error in page]
+    if reply.status < 400 or len(named) != 1:
+        return None
+    key, cause = _NAMED_BY_PAGE[named[0]]
+    sentence = f"The other system answers {reply.status}, and its page says {named[0]}."
+    fix = f"Compare the {label(key)} there with the one here, character for character."
+    return Step(_NAME, "fail", sentence, "attempt_not_finished", key, cause, fix)
+
+
 def _shown(reply: outbound.Reply, elsewhere: bool) -> Step:
+    named = _named(reply)
+    if named is not None:
+        return named
     if reply.status >= 400 and elsewhere:
         sentence = (
             f"The address leads on to another page, which answers {reply.status} to us, who keep no"
@@ -64,9 +86,8 @@ def _shown(reply: outbound.Reply, elsewhere: bool) -> Step:
         cause = (
             "One of them is not registered there as it is written here, or it wants something else."
         )
-        return Step(
-            _NAME, "fail", sentence, "attempt_not_finished", "redirect_uri", cause, _COMPARE
-        )
+        code, key = "attempt_not_finished", "redirect_uri"
+        return Step(_NAME, "fail", sentence, code, key, cause, _COMPARE, also=("client_id",))
     content_type = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if content_type in ("application/json", "application/problem+json"):
         sentence = "The address answers with JSON, and not with a page to log in on."

@@ -20,7 +20,8 @@ MOST_BYTES = 1_000_000
 class Step:
     """One thing looked at: ``sentence`` is the evidence.
 
-    ``code`` is a failure code or ""; ``look_at`` the field's key or ""; ``offers`` values that were
+    ``code`` is a failure code or ""; ``look_at`` the field's key or "", ``also``
+    those that may be wrong instead; ``offers`` values that were
     found for fields, by key, for somebody to confirm.
     """
 
@@ -32,6 +33,7 @@ class Step:
     cause: str = ""
     fix: str = ""
     offers: Mapping[str, str] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -58,4 +60,5 @@ def failed(name: str, failure: Failure, key: str, outcome: Outcome = "fail") -> 
         key if isinstance(failure, OutboundFailure) else diagnosis.look_at or key,
         redact.redact(diagnosis.cause),
         redact.redact(diagnosis.fix),
+        also=() if isinstance(failure, OutboundFailure) else diagnosis.also,
     )

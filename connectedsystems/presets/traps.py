@@ -37,6 +37,8 @@ def of(system: Mapping[str, Any]) -> Iterator[str]:
 
 def _of_the_authorization(oauth: Mapping[str, Any]) -> Iterator[str]:
     scope, parameters = oauth.get("scope") or "", oauth.get("authorization_parameters") or {}
+    if oauth.get("discovery_url") and not oauth.get("token_endpoint"):
+        yield "Its endpoints stand in its metadata: Save fetches them from the Discovery URL."
     if oauth.get("pkce") == "off":
         yield "PKCE is off: this system does not take part in it."
     if re.search(r"\S,\S", scope):

@@ -5,6 +5,7 @@
     client          whom it concerns; absent: everybody
     authorize, token, revoke, api, metadata     a fault (see faults.Fault), or null to end it
     lifetime, keep_refresh_token, pkce_required  a habit (see faults), or null to end it
+    client_authentication  a habit too: the one method that is taken, such as client_secret_post
     expire          true: all access tokens end now
     revoke_user     a user name, or true for all users: all tokens end now
     reconsent       true: refresh tokens end, access tokens live out

@@ -1,8 +1,9 @@
 """How Acme CRM misbehaves on request: the switches, and the middleware that obeys them.
 
 A *fault* changes what one place (`authorize`, `token`, `revoke`, `api`, `metadata`) answers; a
-*habit* is a standing peculiarity (`lifetime`, `keep_refresh_token`, `pkce_required`). Both hold for
-one client or, under `EVERYBODY`, for all. They live in this process's memory and end with it.
+*habit* is a standing peculiarity (`lifetime`, `keep_refresh_token`, `pkce_required`,
+`client_authentication`). Both hold for one client or, under `EVERYBODY`, for all. They live in this
+process's memory and end with it.
 """
 
 import json
@@ -23,7 +24,7 @@ PLACES = {
     "/oauth/revoke": "revoke",
     "/.well-known/oauth-authorization-server": "metadata",
 }
-HABITS = ("lifetime", "keep_refresh_token", "pkce_required")
+HABITS = ("lifetime", "keep_refresh_token", "pkce_required", "client_authentication")
 WORDS = {
     400: "invalid_grant",
     401: "invalid_token",

@@ -58,7 +58,14 @@ class Revoke(RevokeTokenView):
 
 
 class Validator(OAuth2Validator):
-    """The toolkit's rules; a client may be given refresh tokens that stay as they are."""
+    """The toolkit's rules; a client may keep its refresh token, or be held to one way to log in."""
+
+    def authenticate_client(self, request: Any, *args: Any, **kwargs: Any) -> bool:
+        basic = self._authenticate_basic_auth(request)
+        if not basic and not self._authenticate_request_body(request):
+            return False
+        taken = switches.habit("client_authentication", request.client.client_id)
+        return taken in (None, "client_secret_basic" if basic else "client_secret_post")
 
     def rotate_refresh_token(self, request: Any) -> bool:
         return not switches.habit("keep_refresh_token", request.client.client_id)

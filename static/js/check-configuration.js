@@ -37,9 +37,18 @@
         return read(answer.body.getReader(), new TextDecoder(), "");
       })
       .catch(function () {
-        place.innerHTML = '<p class="says bad" role="alert">The check was cut short. Nothing you typed is lost: click again.</p>';
+        place.innerHTML = '<p class="says bad" role="alert" tabindex="-1">The check was cut short. Nothing you typed is lost. ' +
+          '<button class="desk-button" type="button" data-again>Look again</button></p>';
       })
-      .then(function () { button.removeAttribute("aria-busy"); });
+      .then(function () {
+        button.removeAttribute("aria-busy");
+        var problem = place.querySelector("[role=alert]");
+        if (problem) problem.focus();
+      });
+  });
+
+  place.addEventListener("click", function (event) {
+    if (event.target.closest("[data-again]")) button.click();
   });
 
   // What was found holds for the values that were looked at.

@@ -84,7 +84,8 @@
       tone: "bad",
       fields: [],
       html: '<section class="says bad" role="alert" tabindex="-1"><h2>This site did not answer</h2>' +
-        "<p>Nothing you typed is lost. You may be logged out, or the connection was cut: log in in another tab, then click again.</p></section>"
+        "<p>Nothing you typed is lost. You may be logged out, or the connection was cut: " +
+        '<a href="/accounts/login/" target="_blank">log in in another tab</a>, then click again.</p></section>'
     });
   }
 

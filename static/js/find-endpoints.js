@@ -20,9 +20,14 @@
       })
       .then(function (said) { place.innerHTML = said.html; })
       .catch(function () {
-        place.innerHTML = '<p class="says bad" role="alert">The search was cut short. Nothing you typed is lost: click again.</p>';
+        place.innerHTML = '<p class="says bad" role="alert" tabindex="-1">The search was cut short. Nothing you typed is lost. ' +
+          '<button class="desk-button" type="button" data-again>Look again</button></p>';
       })
-      .then(function () { button.removeAttribute("aria-busy"); });
+      .then(function () {
+        button.removeAttribute("aria-busy");
+        var problem = place.querySelector("[role=alert]");
+        if (problem) problem.focus();
+      });
   });
 
   // Enter in this field means the button beside it, not Save.
@@ -37,6 +42,7 @@
   }
 
   place.addEventListener("click", function (event) {
+    if (event.target.closest("[data-again]")) button.click();
     if (!event.target.closest("button[data-fill-empty]")) return;
     place.querySelectorAll("button[data-fill][data-empty]:not(:disabled)").forEach(function (offer) {
       var field = document.getElementById(offer.dataset.fill);

@@ -92,6 +92,7 @@
 
     function standard(each) {
       if (each.default === undefined || each.default === null) return "";
+      if (each.type === "list" && Array.isArray(each.default)) return each.default.join("\n");
       return typeof each.default === "object" ? JSON.stringify(each.default) : String(each.default);
     }
 
@@ -104,7 +105,7 @@
           return [String(isObject ? choice.value : choice), String(isObject ? choice.label || choice.value : choice)];
         });
       }
-      var made = document.createElement(options ? "select" : each.type === "json" ? "textarea" : "input");
+      var made = document.createElement(options ? "select" : each.type === "json" || each.type === "list" ? "textarea" : "input");
       (options ? [["", "—"]].concat(options) : []).forEach(function (pair) {
         made.append(new Option(pair[1], pair[0]));
       });
@@ -145,7 +146,7 @@
         })
         .then(show)
         .catch(function () {
-          say("This site did not answer. What you typed is still here: try again, or log in again in another tab.");
+          say("This site did not answer. What you typed is still here: try again, or log in again. ");
         })
         .then(function () {
           testButton.removeAttribute("aria-busy");
@@ -157,8 +158,15 @@
       var told = document.createElement("p");
       told.className = "panel-alert";
       told.setAttribute("role", "alert");
+      told.tabIndex = -1;
       told.textContent = words;
+      var link = document.createElement("a");
+      link.href = "/accounts/login/";
+      link.target = "_blank";
+      link.textContent = "Log in in another tab";
+      told.append(link);
       panel.replaceChildren(told);
+      told.focus({ preventScroll: true });
     }
 
     function show(html) {

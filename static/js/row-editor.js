@@ -4,7 +4,7 @@
 (function () {
   "use strict";
 
-  var TYPES = ["text", "integer", "number", "boolean", "date", "datetime", "choice", "json"];
+  var TYPES = ["text", "integer", "number", "boolean", "date", "datetime", "choice", "list", "json"];
 
   function element(name, attributes, children) {
     var made = document.createElement(name);
@@ -92,7 +92,8 @@
     if (type === "integer" && /^[+-]?\d{1,15}$/.test(typed)) return Number(typed);
     if (type === "number" && typed !== "" && isFinite(Number(typed))) return Number(typed);
     if (type === "boolean" && /^(true|false)$/i.test(typed)) return typed.toLowerCase() === "true";
-    if (type === "json") {
+    if (type === "list" && typed.trim().charAt(0) !== "[") return [typed];
+    if (type === "json" || type === "list") {
       try { return JSON.parse(typed); } catch (_) { return typed; }
     }
     return typed;
@@ -123,7 +124,7 @@
       var choices = element("textarea", { rows: "3", placeholder: "open = Still open\nclosed" });
       choices.value = choicesAsText(item.choices);
       var choicesField = field("Choices, one a line: value = label", choices, true);
-      function showChoices() { choicesField.hidden = type.value !== "choice" && !choices.value; }
+      function showChoices() { choicesField.hidden = type.value !== "choice" && type.value !== "list" && !choices.value; }
       type.addEventListener("change", showChoices);
       showChoices();
       var check = element("label", { class: "row-check" }, [required, element("span", {}, ["Required"])]);

@@ -81,6 +81,27 @@ def test_it_names_a_wrong_authorization_endpoint(
     assert (step["outcome"], step["look_at"]) == ("fail", "authorization_endpoint")
 
 
+@pytest.mark.parametrize(
+    ("page", "field", "cause"),
+    [
+        ("invalid_client", "client_id", "It does not know this Client ID."),
+        ("redirect_uri_mismatch", "redirect_uri", "The redirect URI is not registered"),
+        ("invalid_redirect_uri", "redirect_uri", "The redirect URI is not registered"),
+        ("invalid_client or redirect_uri_mismatch", "redirect_uri", "One of them is not"),
+        ("Oops", "redirect_uri", "One of them is not"),
+    ],
+)
+def test_it_names_what_an_error_page_names(
+    acme: ConnectedSystem, page: str, field: str, cause: str
+) -> None:
+    with other_side(says(answer(f"<h1>{page}</h1>".encode(), "400 Bad Request"))) as server:
+        change(acme, authorization_endpoint=server.url("/authorize"))
+        step = steps(acme)["authorization page"]
+    assert (step["outcome"], step["code"]) == ("fail", "attempt_not_finished")
+    assert step["look_at"] == field
+    assert step["cause"].startswith(cause)
+
+
 def test_it_blames_nobody_for_a_log_in_page_that_wants_cookies(acme: ConnectedSystem) -> None:
     def talk(told: Told, sock: socket.socket) -> None:
         if told.target.startswith("/authorize"):

@@ -12,14 +12,21 @@ from connectedsystems import configuration, placeholders
 from connectedsystems.oauth import authorization
 from connectedsystems.presets import Preset, preset, presets, search
 
+AUTHORIZE = "https://found.example/authorize"
 IDS = [each.key for each in presets()]
 
 
 def filled(each: Preset) -> configuration.Configuration:
-    data = each.data({name: f"my{number}" for number, name in enumerate(each.variables)})
+    values = {name: f"my{number}" for number, name in enumerate(each.variables)}
+    if "app_public_link" in values:
+        values["app_public_link"] = "https://github.com/apps/mine"
+    data = each.data(values)
     data["slug"] = "known"
     data["oauth"]["client_id"] = "our-client-id"
-    return configuration.parse(data)
+    address = configuration.address_of(configuration.parse(data))
+    found = {"authorization_endpoint": AUTHORIZE, "token_endpoint": "https://found.example/token"}
+    discovered = {"address": address, "settings": found} if address else None
+    return configuration.parse(data, discovered=discovered)
 
 
 @pytest.mark.parametrize("each", presets(), ids=IDS)
@@ -28,7 +35,7 @@ def test_it_sets_out_as_its_facts_say(each: Preset) -> None:
     client = system.client(redirect_uri="https://ours.example/callback/", secrets={})
     url = urlsplit(authorization.begin(client).url)
     template = placeholders.fill_url(
-        str(each.system["oauth"]["authorization_endpoint"]),
+        str(each.system["oauth"].get("authorization_endpoint", AUTHORIZE)),
         {**client.known(), "query": "", "state": "s"},
     )
     expected = urlsplit(template)
@@ -47,6 +54,15 @@ def test_it_sets_out_as_its_facts_say(each: Preset) -> None:
             assert sent[name] == str(value)
     assert "our-client-id" in sent.values()
     assert ("code_challenge" in sent) == (each.system["oauth"].get("pkce") != "off")
+
+
+def test_every_one_says_where_its_endpoints_are() -> None:
+    for each in presets():
+        oauth = each.system["oauth"]
+        endpoints = {"authorization_endpoint", "token_endpoint"} <= set(oauth)
+        assert endpoints or oauth["discovery_url"], each.key
+        if not endpoints:
+            assert any("metadata" in sentence for sentence in each.traps)
 
 
 def test_no_secret_stands_in_the_data() -> None:

@@ -98,7 +98,7 @@ def test_it_runs_twice_and_stops_cleanly(tmp_path: Path, ending: signal.Signals)
             assert acme.status == 200
             with connections_of_a_browser(demo.port, demo.acme_port):
                 process.send_signal(ending)
-                rest, _ = process.communicate(timeout=8)
+                rest, _ = process.communicate(timeout=20)
         assert process.returncode == 0, rest
         assert "Both servers are stopped" in rest
         assert "Traceback" not in said + rest

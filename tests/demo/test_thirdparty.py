@@ -381,6 +381,16 @@ def test_it_may_keep_a_refresh_token_without_sending_it_again(client: Client) ->
         assert client.get("/api/me", renewed.json["access_token"]).status == 200
 
 
+@pytest.mark.parametrize(
+    ("taken", "error"),
+    [("client_secret_post", "invalid_client"), ("client_secret_basic", "invalid_grant")],
+)
+def test_it_may_take_one_client_authentication_only(client: Client, taken: str, error: str) -> None:
+    client.acme.control(client=client.id, client_authentication=taken)
+    answer = client.token(grant_type="authorization_code", code="nobody-issued-it")
+    assert answer.json["error"] == error
+
+
 def test_it_may_give_another_lifetime(client: Client) -> None:
     client.acme.control(client=client.id, lifetime=3)
     assert client.tokens()["expires_in"] == 3

@@ -407,10 +407,10 @@ def test_odd_inputs_are_held_and_delivered(room: Room, guest: Guest) -> None:
 def test_E20_the_fate_of_a_held_write(
     room: Room, guest: Guest, wire: bytes, state: str, settings: Any
 ) -> None:
-    settings.TIME_LIMITS = 0.02
     guest.adds()
     held = HeldSubmission.objects.get()
     assert guest.authorizes().status_code == 303
+    settings.TIME_LIMITS = 0.02
     room.api = wire
     sent = guest.client.post(held.url, {"action": "deliver"})
     assert f'data-state="{state}"' in sent.content.decode()

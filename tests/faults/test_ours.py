@@ -118,6 +118,16 @@ def test_success_rule_failed(room: Room, guest: Guest) -> None:
     assert code_of(guest.client.get("/integrations/ruled/")) is None
 
 
+def test_result_rule_failed(room: Room, guest: Guest) -> None:
+    make_integration(ConnectedSystem.objects.get(), "shaped", result="length(things)")
+    guest.connects()
+    room.api = said({"stuff": []})
+    page = guest.client.get("/integrations/shaped/")
+    assert (alert_of(page)["code"], page.status_code) == ("result_rule_failed", 502)
+    room.api = said({"things": [1, 2]})
+    assert code_of(guest.client.get("/integrations/shaped/")) is None
+
+
 def test_capture_missing(room: Room, member: Callable[[str], Any]) -> None:
     system = room.make(oauth={"captures": {"token": {"company": "company"}}})
     make_integration(system, "placed", path="/{company}/contacts")

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectedsystems import configuration, redact
-from connectedsystems.configuration import EVERYTHING
 from connectedsystems.errors import CallFailure, InputInvalid, OutboundFailure
 from integrations import definition, request
 from integrations.request import Parts, Prepared, Speaker
@@ -29,7 +28,7 @@ def system(**more: Any) -> configuration.Configuration:
     data = {"slug": "acme", "name": "Acme", "base_url": "https://api.acme.example/v1", **more}
     if str(data.get("authentication", "")).startswith("oauth2"):
         data["oauth"] = {**OAUTH, **data.get("oauth", {})}
-    return configuration.parse(data, supported=EVERYTHING)
+    return configuration.parse(data)
 
 
 def filled(

@@ -1,4 +1,4 @@
-"""`python -m tests.journeys.prepare`: the journeys' database, systems and people; prints them as JSON.
+"""`python -m tests.journeys.prepare BUNDLE...`: the journeys' database, systems and people, as JSON.
 
 Run with the environment of the server that will use them.
 """
@@ -6,6 +6,7 @@ Run with the environment of the server that will use them.
 from __future__ import annotations
 
 import json
+import sys
 from io import StringIO
 
 import django
@@ -16,7 +17,7 @@ from config import env
 EXTRA_GROUPS = {"carol": ("crm-users", "journey-users")}
 
 
-def main() -> None:
+def main(bundles: list[str]) -> None:
     env.choose_settings()
     django.setup()
     from django.contrib.auth.models import Group, User
@@ -25,7 +26,7 @@ def main() -> None:
     from demo import people
 
     call_command("migrate", verbosity=0, interactive=False)
-    for bundle in ("demo/bundle.yaml", "tests/journeys/bundle.yaml"):
+    for bundle in bundles:
         call_command("load_bundle", bundle, stdout=StringIO())
     passwords = {person.name: person.password for person in people.settle()}
     for name, groups in EXTRA_GROUPS.items():
@@ -42,4 +43,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

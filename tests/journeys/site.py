@@ -19,7 +19,9 @@ from pathlib import Path
 from tests.environment import VALUES
 from tests.thirdparty import ROOT, ThirdParty
 
+BUNDLES = ("demo/bundle.yaml", "tests/journeys/bundle.yaml")
 FORGOTTEN = (
+    "connectedsystems_circuit",
     "authlinks_authorizationattempt",
     "authlinks_authorization",
     "integrations_heldsubmission",
@@ -60,12 +62,14 @@ class Site:
 
 
 @contextmanager
-def running(acme_url: str, folder: Path, door_url: str = "") -> Iterator[Site]:
+def running(
+    acme_url: str, folder: Path, door_url: str = "", bundles: tuple[str, ...] = BUNDLES
+) -> Iterator[Site]:
     """Prepare and start the product; it ends with the block."""
     port = _free_port()
     environment = _environment(acme_url, folder, port, door_url or acme_url)
     prepared = subprocess.run(
-        [sys.executable, "-m", "tests.journeys.prepare"],
+        [sys.executable, "-m", "tests.journeys.prepare", *bundles],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,

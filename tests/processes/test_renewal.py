@@ -245,7 +245,7 @@ def test_J1_J2_writers_do_not_wait_for_other_systems(
 ) -> None:
     visitor("bob", "ben").authorizes()
     mark(thirdparty)
-    thirdparty.control(token={"delay": 2}, api={"delay": 2})
+    thirdparty.control(token={"delay": 3}, api={"delay": 3})
     slow = caller(slug="add-note", users=["alice", "bob"], threads=6, inputs={"text": "slow"})
     writers = caller("write", threads=8, rows=40)
     slow.hear("ready")
@@ -254,7 +254,7 @@ def test_J1_J2_writers_do_not_wait_for_other_systems(
     writers.go()
     written = writers.results()
     assert not [result for result in written if "raised" in result]
-    assert max(result["slowest"] for result in written) < 1
+    assert max(result["slowest"] for result in written) < 2.5
     assert codes(slow.results()) == {""}
     assert refreshes(thirdparty) == 1
     assert thirdparty.count(path="/api/notes", method="POST", status=201) == 12

@@ -204,7 +204,7 @@ def test_another_authentication_leaves_nothing_of_the_old_one() -> None:
             "connected_systems[0].oauth.token_endpoint",
         ),
         (
-            {"oauth": {"discovery_url": "https://a.example/"}},
+            {"oauth": {"discovery_url": "https://{nobody}.example/"}},
             "connected_systems[0].oauth.discovery_url",
         ),
         ({"oauth": {"client_secret": 12345}}, "connected_systems[0].oauth.client_secret"),

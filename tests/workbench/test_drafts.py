@@ -134,6 +134,16 @@ def test_done_too_early_says_not_yet_and_why(dora: Designer) -> None:
     assert "redirect URI" in said["html"]
 
 
+def test_an_open_attempt_names_the_endpoint_that_is_not_there(dora: Designer) -> None:
+    dora.typed["authorization_endpoint"] += "-else"
+    dora.authorize()
+    said = dora.done()
+    assert said["code"] == "attempt_not_finished"
+    assert said["fields"] == ["authorization_endpoint"]
+    assert '<a href="#id_authorization_endpoint">Look at Authorization Endpoint</a>' in said["html"]
+    assert "answers 404" in said["html"]
+
+
 def test_a_refusal_is_told(dora: Designer) -> None:
     dora.comes_back(dora.authorize()["url"], allow=False)
     assert dora.done()["code"] == "access_denied"

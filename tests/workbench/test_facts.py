@@ -45,6 +45,9 @@ def test_the_four_requests_are_as_the_facts_say(key: str) -> None:
         ("google", ["api_base_url"], "https://elsewhere.example", "API request"),
         ("google", ["api", "token_header"], "x-token: {access_token}", "x-token"),
         ("foursquare", ["api", "token_header"], "query token", "API request: token"),
+        ("helmholtz", ["discovery_url"], "https://elsewhere.example/x", "metadata: asked for at"),
+        ("helmholtz", ["token", "client_auth"], "basic", "Authorization"),
+        ("apple", ["authorization", "extra_params"], {}, "response_mode is not expected"),
     ],
 )
 def test_a_difference_is_noticed(key: str, path: list[str], value: Any, noticed: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -515,6 +516,261 @@ def test_success_rule(wire: Wire) -> None:
     assert wire.calls()["success"]
 
 
+def pages(wire: Wire, *replies: Any, **rule: Any) -> dict[str, Any]:
+    wire.load(authentication="none", integration={"pagination": {"items": "things", **rule}})
+    wire.answers["/api/things"] = list(replies)
+    answer: dict[str, Any] = wire.calls()
+    return answer
+
+
+def asked(wire: Wire) -> list[str]:
+    return [request.query_string.decode() for request in wire.seen]
+
+
+def linked(data: Any, link: str) -> Response:
+    headers = {"Link": link}
+    return Response(json.dumps(data), content_type="application/json", headers=headers)
+
+
+def test_result(wire: Wire) -> None:
+    wire.load(authentication="none", integration={"result": "things[].id"})
+    wire.answers["/api/things"] = [{"things": [{"id": 1}, {"id": 2}]}]
+    assert wire.calls()["result"]["data"] == [1, 2]
+
+
+@pytest.mark.parametrize("rule", ["length(nothing)", "[@,@][]" + " | [@,@][]" * 40])
+def test_a_result_that_does_not_fit(wire: Wire, rule: str) -> None:
+    wire.load(authentication="none", integration={"result": rule})
+    answer = wire.calls()
+    assert answer["error"]["code"] == "result_rule_failed"
+    assert answer["result"]["data"] == {"things": [{"id": 1}]}
+
+
+def test_error_message(wire: Wire) -> None:
+    wire.load(authentication="none", integration={"error_message": "problem.words"})
+    said = {"message": "E17", "problem": {"words": "<b>Closed</b> " + "x" * 600}}
+    wire.answers["/api/things"] = [Response(json.dumps(said), status=422)]
+    page = wire.client.get("/integrations/things/").content.decode()
+    assert "&lt;b&gt;Closed&lt;/b&gt; xxx" in page
+    assert "x" * 500 not in page
+    assert "E17" not in page
+
+
+def test_pagination_by_link(wire: Wire) -> None:
+    link = f'<{wire.url}/api/?old>; rel="prev", </api/things?page=2&a=1>; rel="next last"'
+    answer = pages(wire, linked({"things": [1, 2]}, link), {"things": [3]}, style="link")
+    assert answer["result"]["data"] == [1, 2, 3]
+    assert "more" not in answer["result"]
+    assert asked(wire) == ["", "page=2&a=1"]
+
+
+def test_pagination_stays_at_its_host(wire: Wire) -> None:
+    link = f'<http://127.0.0.1:{wire.server.port}/api/things?page=2>; rel="next"'
+    answer = pages(wire, linked({"things": [1]}, link), {"things": [2]}, style="link")
+    assert answer["error"]["code"] == "address_refused"
+    assert len(wire.seen) == 1
+
+
+def test_pagination_by_cursor(wire: Wire) -> None:
+    replies = [{"things": [1], "next": "a b&c"}, {"things": [2], "next": ""}]
+    answer = pages(wire, *replies, style="cursor", parameter="after", next="next")
+    assert answer["result"]["data"] == [1, 2]
+    assert asked(wire) == ["", "after=a%20b%26c"]
+
+
+def test_pagination_by_page(wire: Wire) -> None:
+    answer = pages(wire, {"things": [1]}, {"things": [2]}, {"things": []}, style="page", first=0)
+    assert answer["result"]["data"] == [1, 2]
+    assert asked(wire) == ["", "page=1", "page=2"]
+
+
+def test_pagination_by_offset(wire: Wire) -> None:
+    replies = [{"things": [1, 2]}, {"things": [3]}]
+    answer = pages(wire, *replies, style="offset", parameter="skip", size=2)
+    assert answer["result"]["data"] == [1, 2, 3]
+    assert asked(wire) == ["", "skip=2"]
+
+
+def test_max_pages(wire: Wire) -> None:
+    answer = pages(wire, {"things": [1]}, style="page", max_pages=3)
+    assert answer["result"]["data"] == [1, 1, 1]
+    assert answer["result"]["more"] is True
+    assert len(wire.seen) == 3
+    page = wire.client.get("/integrations/things/").content.decode()
+    assert "There is more than is shown here" in page
+
+
+def test_a_page_that_fails_fails_the_call(wire: Wire) -> None:
+    answer = pages(wire, {"things": [1]}, Response("{}", status=404), style="page")
+    assert answer["error"]["code"] == "call_not_found"
+    assert "page 2" in answer["error"]["message"]
+    assert not answer["success"]
+
+
+def test_a_page_without_its_list(wire: Wire) -> None:
+    answer = pages(wire, {"things": [1]}, {"error": "no"}, style="page")
+    assert answer["error"]["code"] == "result_rule_failed"
+
+
+def test_pages_are_10_megabytes_together(wire: Wire) -> None:
+    answer = pages(wire, {"things": ["x" * 4_000_000]}, style="page")
+    assert answer["error"]["code"] == "too_large"
+    assert len(wire.seen) == 3
+
+
+def test_result_of_pages_and_their_success(wire: Wire) -> None:
+    rule = {"style": "page", "items": "things"}
+    wire.load(
+        authentication="none",
+        integration={"pagination": rule, "success": "ok", "result": "sum(@)"},
+    )
+    wire.answers["/api/things"] = [{"ok": 1, "things": [4]}, {"ok": 1, "things": []}]
+    assert wire.calls()["result"]["data"] == 4
+
+
+def test_pages_speak_with_the_key_in_the_query(wire: Wire) -> None:
+    rule = {"style": "link", "items": "things", "next": "next"}
+    wire.load(
+        authentication="api_key",
+        api_key={"name": "key", "value": "key-value-4711", "place": "query"},
+        integration={"pagination": rule},
+    )
+    wire.answers["/api/things"] = [
+        {"things": [1], "next": "?page=2&key=of-another"},
+        {"things": [2]},
+    ]
+    assert wire.calls()["result"]["data"] == [1, 2]
+    assert asked(wire) == ["key=key-value-4711", "page=2&key=key-value-4711"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "path"),
+    [
+        ({"style": "cursor", "items": "x"}, "pagination.next"),
+        ({"style": "page"}, "pagination.items"),
+        ({"style": "page", "items": "x", "max_pages": 101}, "pagination.max_pages"),
+        ({"style": "link", "items": "x", "size": 3}, "pagination.size"),
+        ({"style": "turn", "items": "x"}, "pagination.style"),
+    ],
+)
+def test_a_pagination_that_cannot_be_used(wire: Wire, rule: dict[str, Any], path: str) -> None:
+    with pytest.raises(CommandError, match=path):
+        wire.load(authentication="none", integration={"pagination": rule})
+
+
+def sends(wire: Wire, body: Any, content_type: str, **given: Any) -> Request:
+    from integrations import call_integration
+
+    names = [{"name": name, "type": "list"} if name == "tags" else {"name": name} for name in given]
+    wire.load(
+        authentication="none",
+        integration={
+            "usage": "modify",
+            "method": "POST",
+            "content_type": content_type,
+            "body": body,
+            "inputs": names,
+        },
+    )
+    assert call_integration("things", wire.person, inputs=given).success
+    return wire.last("/api/things")
+
+
+def test_a_multipart_body(wire: Wire) -> None:
+    evil = 'a"\r\nX-Evil: 1\r\n\r\n../../etc'
+    text = "Größe\r\n--boundary--\r\n"
+    body = {
+        'ti"tle': "T: {text}",
+        "none": "{none}",
+        "pages": 3,
+        "notes": {"filename": "{name}.csv", "content": "{text}", "content_type": "text/csv"},
+    }
+    sent = sends(wire, body, "multipart/form-data", text=text, name=evil, none=None)
+    assert sent.mimetype == "multipart/form-data"
+    assert sent.form.to_dict() == {'ti"tle': f"T: {text}", "pages": "3"}
+    file = sent.files["notes"]
+    assert (file.mimetype, file.read().decode()) == ("text/csv", text)
+    assert file.filename == "a___X-Evil: 1____.._.._etc.csv"
+    assert list(file.headers.keys()) == ["Content-Disposition", "Content-Type"]
+    sent.close()
+
+
+def test_each_multipart_body_has_a_boundary_of_its_own(wire: Wire) -> None:
+    first = sends(wire, {"a": "{a}"}, "multipart/form-data", a="1").content_type
+    assert sends(wire, {"a": "{a}"}, "multipart/form-data", a="1").content_type != first
+
+
+def test_a_text_body(wire: Wire) -> None:
+    sent = sends(wire, "Dear {a},\nbye", "text/plain", a="Ünal")
+    assert sent.content_type == "text/plain; charset=utf-8"
+    assert sent.get_data(as_text=True) == "Dear Ünal,\nbye"
+
+
+def test_a_multipart_file_needs_its_name(wire: Wire) -> None:
+    with pytest.raises(CommandError, match=r"body\.notes\.filename"):
+        sends(wire, {"notes": {"content": "x"}}, "multipart/form-data")
+
+
+def test_a_list_is_sent_once_for_each_value(wire: Wire) -> None:
+    tags = {"name": "tags", "type": "list", "default": ["red"]}
+    wire.load(
+        authentication="none", integration={"parameters": {"tag": "{tags}"}, "inputs": [tags]}
+    )
+    assert wire.calls(tags=["a b", "c&d", ""])["success"]
+    assert wire.calls(tags="x\r\ny")["success"]
+    assert wire.calls()["success"]
+    assert asked(wire) == ["tag=a%20b&tag=c%26d", "tag=x&tag=y", "tag=red"]
+
+
+def test_a_list_in_bodies(wire: Wire) -> None:
+    body = {"tags": "{tags}"}
+    assert sends(wire, body, "application/json", tags=["a", "b"]).json == {"tags": ["a", "b"]}
+    form = "application/x-www-form-urlencoded"
+    assert sends(wire, body, form, tags=["a", "b"]).form.getlist("tags") == ["a", "b"]
+    assert sends(wire, body, "multipart/form-data", tags="a\nb").form.getlist("tags") == ["a", "b"]
+    assert sends(wire, body, "application/json", tags=[]).json == {}
+
+
+def test_a_list_of_choices_is_ticked(wire: Wire) -> None:
+    choices = [{"value": "open", "label": "Still open"}, "closed", "lost"]
+    kinds = {"name": "kinds", "type": "list", "choices": choices}
+    wire.load(
+        authentication="none", integration={"parameters": {"k": "{kinds}"}, "inputs": [kinds]}
+    )
+    page = wire.client.get("/integrations/things/", {"kinds": ["open", "lost"]}).content.decode()
+    assert re.findall(r'value="(\w+)"[^>]* checked', page) == ["open", "lost"]
+    assert asked(wire) == ["k=open&k=lost"]
+    answer = wire.client.get("/integrations/things/", {"kinds": ["open", "gone"]})
+    assert answer.status_code == 400
+    assert re.findall(r'value="(\w+)"[^>]* checked', answer.content.decode()) == ["open", "gone"]
+
+
+def test_a_held_list_can_be_edited(wire: Wire) -> None:
+    inputs = [{"name": "tags", "type": "list"}]
+    writes = {"usage": "modify", "method": "POST", "body": {"t": "{tags}"}, "inputs": inputs}
+    wire.load(integration=writes)
+    answer = wire.client.post(
+        "/integrations/things/", {"tags": ["a", "b"]}, HTTP_ACCEPT="application/json"
+    )
+    url = answer.json()["held"]["url"]
+    assert "a, b" in wire.client.get(url).content.decode()
+    assert "a\nb</textarea>" in wire.client.post(url, {"action": "edit"}).content.decode()
+    wire.client.post(url, {"action": "save", "tags": "a\nc"})
+    wire.authorizes()
+    wire.client.post(url, {"action": "deliver"})
+    assert wire.last("/api/things").json == {"t": ["a", "c"]}
+
+
+def test_a_list_on_the_command_line(wire: Wire) -> None:
+    tags = {"name": "tags", "type": "list"}
+    wire.load(
+        authentication="none", integration={"parameters": {"tag": "{tags}"}, "inputs": [tags]}
+    )
+    given = ["--input", "tags=a", "--input", "tags=b"]
+    call_command("call_integration", "things", "--user", wire.person.username, *given)
+    assert asked(wire) == ["tag=a&tag=b"]
+
+
 def test_idempotency_key(wire: Wire) -> None:
     from integrations import call_integration
 
@@ -534,8 +790,62 @@ def test_idempotency_key(wire: Wire) -> None:
     assert len(set(keys)) == 1
 
 
-def test_discovery_is_not_read_yet(wire: Wire) -> None:
-    from django.core.management import CommandError
+def publishes(wire: Wire, path: str = "/.well-known/openid-configuration", **said: Any) -> None:
+    """Metadata of the wire's own, with endpoints of its own, at this path."""
+    document = {
+        "issuer": wire.url,
+        "authorization_endpoint": f"{wire.url}/found/authorize",
+        "token_endpoint": f"{wire.url}/token",
+        "revocation_endpoint": f"{wire.url}/revoke",
+        "token_endpoint_auth_methods_supported": ["client_secret_post"],
+        **said,
+    }
+    wire.server.expect_request(path).respond_with_json(document)
 
-    with pytest.raises(CommandError, match="not supported yet: discovery_url"):
-        wire.load({"discovery_url": f"{wire.url}/.well-known/openid-configuration"})
+
+LEFT_OUT = {"authorization_endpoint": "absent", "token_endpoint": "absent"}
+
+
+def test_discovery_url(wire: Wire) -> None:
+    publishes(wire)
+    wire.load(
+        {**LEFT_OUT, "discovery_url": "{where}/.well-known/openid-configuration"},
+        variables={"where": wire.url},
+    )
+    sent = wire.sets_out()
+    assert sent["address"] == f"{wire.url}/found/authorize"
+    assert wire.comes_back(sent["state"], iss=wire.url).status_code == 303
+    token = wire.last("/token")
+    assert token.form["client_secret"] == SECRET
+    assert "Authorization" not in token.headers
+    wire.client.post("/connections/wire/disconnect/")
+    assert wire.last("/revoke").form["token"]
+
+
+def test_discovery_url_names_who_may_answer(wire: Wire) -> None:
+    publishes(wire)
+    wire.load({**LEFT_OUT, "discovery_url": f"{wire.url}/.well-known/openid-configuration"})
+    answer = wire.comes_back(wire.sets_out()["state"], iss="https://else.example")
+    assert 'data-code="issuer_mismatch"' in answer.content.decode()
+
+
+def test_a_public_client_stays_one_whatever_its_metadata_lists(wire: Wire) -> None:
+    publishes(wire)
+    url = f"{wire.url}/.well-known/openid-configuration"
+    wire.load({**LEFT_OUT, "client_secret": "absent", "discovery_url": url})
+    wire.comes_back(wire.sets_out()["state"], iss=wire.url)
+    assert wire.last("/token").form["client_id"] == "wire"
+    assert "client_secret" not in wire.last("/token").form
+
+
+def test_what_is_entered_wins_over_discovery(wire: Wire) -> None:
+    publishes(wire, token_endpoint=f"{wire.url}/second")
+    wire.load(
+        {
+            "authorization_endpoint": "absent",
+            "client_authentication": "client_secret_basic",
+            "discovery_url": f"{wire.url}/.well-known/openid-configuration",
+        }
+    )
+    wire.comes_back(wire.sets_out()["state"], iss=wire.url)
+    assert wire.last("/token").headers["Authorization"].startswith("Basic ")

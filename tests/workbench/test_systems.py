@@ -92,9 +92,9 @@ def test_the_form_is_born_with_its_redirect_uri(dora: Desk) -> None:
     assert found[1] not in dora.page()
 
 
-def test_every_supported_key_has_a_field(dora: Desk) -> None:
+def test_every_key_has_a_field(dora: Desk) -> None:
     page = dora.page()
-    for key in configuration.SUPPORTED["oauth"]:
+    for key in configuration.EVERYTHING["oauth"]:
         assert f'name="{key}"' in page, key
     for name in ("api_key_name", "api_key_value", "api_key_place", "basic_username"):
         assert f'name="{name}"' in page, name
@@ -314,9 +314,9 @@ def test_what_the_last_authorization_lacked_is_warned_of(dora: Desk) -> None:
     system = dora.system()
     make_authorization(system, dora.person, refresh_token=None, scope="read")
     page = dora.page(f"{LIST}{system.pk}/change/")
-    assert 'data-warning="no_refresh_token"' in page
-    assert 'data-warning="scope_smaller"' in page
-    assert "write is missing" in page
+    assert 'data-code="refresh_token_missing"' in page
+    assert 'data-code="scope_reduced"' in page
+    assert "not granted: write;" in page
 
 
 def test_D7_the_system_says_that_its_secret_is_refused(dora: Desk, alice: Any) -> None:

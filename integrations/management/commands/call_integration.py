@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from connectedsystems import redact
 from connectedsystems.errors import InputInvalid
-from integrations import call_integration
+from integrations import call_integration, inputs
 from integrations.definition import parsed
 from integrations.models import Integration
 from integrations.response import IntegrationResponse, error_of
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="K=V",
-            help="the value of one input; may be repeated",
+            help="the value of one input; may be repeated, for a list with the same K",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             raise CommandError(_told(response), returncode=code)
 
 
-def _call(slug: str, user_name: str, texts: dict[str, str]) -> IntegrationResponse:
+def _call(slug: str, user_name: str, given: dict[str, list[str]]) -> IntegrationResponse:
     found = Integration.objects.filter(slug=slug).select_related("connected_system").first()
     if found is None:
         known = ", ".join(Integration.objects.order_by("slug").values_list("slug", flat=True)[:50])
@@ -58,7 +58,10 @@ def _call(slug: str, user_name: str, texts: dict[str, str]) -> IntegrationRespon
         raise CommandError(f"There is no user {user_name!r}. Give the name that they log in by.")
     system = found.connected_system
     try:
-        values = parsed(found.pk, found.version, found.as_data).read(texts, texts=True)
+        definition = parsed(found.pk, found.version, found.as_data)
+        unknown = {name: given[name][-1] for name in inputs.unknown(definition.inputs, given)}
+        texts = {**inputs.texts_of(definition.inputs, given), **unknown}
+        values = definition.read(texts, texts=True)
     except TypeError as mistake:
         raise CommandError(f"{mistake}") from None
     except InputInvalid as invalid:
@@ -67,13 +70,13 @@ def _call(slug: str, user_name: str, texts: dict[str, str]) -> IntegrationRespon
     return call_integration(slug, user, inputs=values)
 
 
-def _given(pairs: list[str]) -> dict[str, str]:
-    given: dict[str, str] = {}
+def _given(pairs: list[str]) -> dict[str, list[str]]:
+    given: dict[str, list[str]] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise CommandError("--input takes a name and a value, such as --input limit=20.")
-        given[name] = value
+        given.setdefault(name, []).append(value)
     return given
 
 

@@ -8,9 +8,7 @@ RFC 9700 §4.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import secrets
 import uuid
 from collections.abc import MutableMapping
 from typing import Any
@@ -19,7 +17,7 @@ import structlog
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from authlinks import question, registration, tokens
+from authlinks import binding, question, registration, tokens
 from authlinks.models import AttemptOutcome, AuthorizationAttempt, place_of
 from authlinks.question import Brought
 from authlinks.registration import Registration
@@ -33,8 +31,6 @@ from connectedsystems.oauth.client import Client
 
 log = structlog.get_logger(__name__)
 
-SESSION_KEY = "attempts"
-OPEN_ATTEMPTS = 20
 EXCHANGE_SECONDS = 10.0
 
 
@@ -48,10 +44,6 @@ class AttemptFailed(Exception):
         super().__init__(failure.code)
         self.failure = failure
         self.attempt = attempt
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 @sensitive_variables()
@@ -71,12 +63,12 @@ def begin(
     close_forgotten(user)
     client = walk_with.client()
     walk = authorization.begin(client)
-    value = secrets.token_urlsafe(24)
+    value = binding.new_value()
     attempt = AuthorizationAttempt(
         system_id=walk_with.public_id,
         user=user,
-        state_hash=_hash(walk.state),
-        session_hash=_hash(value),
+        state_hash=binding.hash_of(walk.state),
+        session_hash=binding.hash_of(value),
         next=next_path,
         popup=popup,
         configuration_digest=walk_with.digest,
@@ -88,9 +80,7 @@ def begin(
     if walk_with.draft:
         attempt.draft = vault.seal(walk_with.draft, attempt.place("draft"))
     attempt.save(force_insert=True)
-    remembered = dict(session.get(SESSION_KEY, {}))
-    remembered[attempt.pk.hex] = value
-    session[SESSION_KEY] = dict(list(remembered.items())[-OPEN_ATTEMPTS:])
+    binding.bind(session, attempt, value)
     log.info("attempt_begun", reference=attempt.reference, system=str(walk_with.public_id))
     return attempt, walk.url
 
@@ -112,7 +102,6 @@ def finish(
     """
     attempt = _own_attempt(public_id, user, session, query_string)
     _claim(attempt)
-    forget(session, attempt)
     try:
         _complete(attempt, query_string)
     except Failure as failure:
@@ -138,15 +127,14 @@ def _own_attempt(
     except Failure as failure:
         raise AttemptFailed(failure, None) from None
     attempt = AuthorizationAttempt.objects.filter(
-        state_hash=_hash(state), system_id=public_id
+        state_hash=binding.hash_of(state), system_id=public_id
     ).first()
     if not user.is_authenticated:
         # Whoever holds the state may know where its walk began; that is all they get.
         raise refuse("state_missing_session", attempt)
     if attempt is None:
         raise refuse("state_unknown")
-    value = session.get(SESSION_KEY, {}).get(attempt.pk.hex)
-    begun_here = value is not None and secrets.compare_digest(_hash(value), attempt.session_hash)
+    begun_here = binding.is_bound(session, attempt)
     if attempt.user_id != user.pk:
         raise refuse("state_user_mismatch" if begun_here else "state_unknown")
     if attempt.claimed:
@@ -163,13 +151,6 @@ def _claim(attempt: AuthorizationAttempt) -> None:
     taken = AuthorizationAttempt.objects.filter(pk=attempt.pk, claimed=False).update(claimed=True)
     if not taken:
         raise AttemptFailed(FlowFailure("state_used"), attempt)
-
-
-def forget(session: MutableMapping[str, Any], attempt: AuthorizationAttempt) -> None:
-    """Drop the session's value of an attempt that has been answered."""
-    remembered = dict(session.get(SESSION_KEY, {}))
-    if remembered.pop(attempt.pk.hex, None) is not None:
-        session[SESSION_KEY] = remembered
 
 
 @sensitive_variables()

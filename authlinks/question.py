@@ -14,14 +14,13 @@ from typing import Any
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from authlinks import binding
 from authlinks.models import AttemptOutcome, Authorization, AuthorizationAttempt
 from connectedsystems import vault
 from connectedsystems.errors import VaultFailure
 from connectedsystems.oauth.after import Choice
 from connectedsystems.oauth.answer import TokenAnswer
 
-SESSION_KEY = "asked"
-MOST_ASKED = 20
 ACCOUNT = "account"
 
 
@@ -115,25 +114,15 @@ def kept(attempt: AuthorizationAttempt) -> Brought | None:
     )
 
 
-def remember(session: MutableMapping[str, Any], attempt: AuthorizationAttempt) -> None:
-    """Only the session that asked may answer."""
-    session[SESSION_KEY] = [*session.get(SESSION_KEY, []), attempt.pk.hex][-MOST_ASKED:]
-
-
 def asked_in(
     session: MutableMapping[str, Any], user: Any, system_id: uuid.UUID
 ) -> AuthorizationAttempt | None:
     """This session's newest attempt at this system that waits for an answer."""
-    keys = [uuid.UUID(key) for key in session.get(SESSION_KEY, [])]
-    return (
-        AuthorizationAttempt.objects.filter(
-            pk__in=keys,
-            user=user,
-            system_id=system_id,
-            outcome=AttemptOutcome.OPEN,
-            draft_answer__isnull=False,
-            ends_at__gt=timezone.now(),
-        )
-        .order_by("-begun_at")
-        .first()
-    )
+    waiting = AuthorizationAttempt.objects.filter(
+        user=user,
+        system_id=system_id,
+        outcome=AttemptOutcome.OPEN,
+        draft_answer__isnull=False,
+        ends_at__gt=timezone.now(),
+    ).order_by("-begun_at")
+    return next((each for each in waiting if binding.is_bound(session, each)), None)

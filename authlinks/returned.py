@@ -8,18 +8,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from authlinks import binding
 from authlinks.models import AttemptOutcome, AuthorizationAttempt
 from connectedsystems.models import ConnectedSystem
 
-SESSION_KEY = "returned"
-MOST_REMEMBERED = 20
 RECENT = timedelta(minutes=10)
-
-
-def remember(session: MutableMapping[str, Any], attempt: AuthorizationAttempt) -> None:
-    """Note in this session that its attempt succeeded."""
-    kept = [*session.get(SESSION_KEY, []), attempt.pk.hex]
-    session[SESSION_KEY] = kept[-MOST_REMEMBERED:]
 
 
 def came_back_for(
@@ -38,7 +31,7 @@ def came_back_for(
         attempt is not None
         and attempt.outcome == AttemptOutcome.SUCCEEDED
         and attempt.next == path
-        and attempt.pk.hex in session.get(SESSION_KEY, [])
+        and binding.is_bound(session, attempt)
         and not attempt.facts.get("account_changed")
         and attempt.finished_at is not None
         and timezone.now() - attempt.finished_at < RECENT

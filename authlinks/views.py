@@ -27,7 +27,7 @@ from django.views.decorators.http import (
 )
 
 from authlinks import disconnect as ending
-from authlinks import flow, limits, posted, question, registration, returned
+from authlinks import flow, limits, posted, question, registration
 from authlinks.flow import AttemptFailed
 from authlinks.link import link_for
 from authlinks.models import AttemptOutcome, AuthorizationAttempt
@@ -125,9 +125,8 @@ def callback(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     except Failure as failure:
         return private(_callback_failed(request, public_id, AttemptFailed(failure, None)))
     if attempt.outcome == AttemptOutcome.OPEN:
-        question.remember(request.session, attempt)
         return private(SeeOther(reverse("authlinks:question", args=[attempt.system.slug])))
-    return private(_arrived(request, attempt))
+    return private(_onward(attempt))
 
 
 def _come_again(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
@@ -139,13 +138,8 @@ def _come_again(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         return _callback_failed(request, public_id, AttemptFailed(failure, None))
 
 
-def _arrived(request: HttpRequest, attempt: AuthorizationAttempt) -> HttpResponse:
-    """On to where the walk was meant to end, under a clean address."""
-    returned.remember(request.session, attempt)
-    return _onward(attempt)
-
-
 def _onward(attempt: AuthorizationAttempt) -> HttpResponse:
+    """On to where the walk was meant to end, under a clean address."""
     next_path = attempt.next or reverse("authlinks:connections")
     if attempt.popup:
         next_path = f"{reverse('authlinks:closing')}?{urlencode({'next': next_path})}"
@@ -178,7 +172,7 @@ def ask(request: HttpRequest, slug: str) -> HttpResponse:
         )
     except AttemptFailed as failed:
         return private(_callback_failed(request, system.pk, failed))
-    return private(_arrived(request, attempt) if done else SeeOther(request.path))
+    return private(_onward(attempt) if done else SeeOther(request.path))
 
 
 def _may_come_back(user: Any, public_id: uuid.UUID) -> bool:

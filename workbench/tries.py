@@ -12,7 +12,7 @@ from typing import Any
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from authlinks import flow, limits, question, registration, returned, tokens
+from authlinks import binding, flow, limits, question, registration, tokens
 from authlinks.models import AttemptOutcome, Authorization, AuthorizationAttempt, place_of
 from authlinks.question import Brought
 from connectedsystems import configuration, vault
@@ -78,7 +78,7 @@ def brought(attempt: AuthorizationAttempt | None, session: Session) -> Brought |
     """What a try brought, for the session it came back to, within 24 hours."""
     if attempt is None or attempt.outcome != AttemptOutcome.SUCCEEDED:
         return None
-    here = attempt.pk.hex in session.get(returned.SESSION_KEY, [])
+    here = binding.is_bound(session, attempt)
     ended = attempt.finished_at
     if not here or ended is None or timezone.now() - ended > LIFETIME:
         return None

@@ -206,6 +206,14 @@ def test_A6_a_session_keeps_few_walks(room: Room, guest: Guest) -> None:
     assert alert_of(page)["code"] == "state_missing_session"
 
 
+def test_A6_a_callback_leaves_its_session_as_it_was(room: Room, guest: Guest) -> None:
+    """Two at once would each save what they had read: the later one without the earlier's."""
+    state = guest.sets_out()
+    kept = dict(guest.client.session)
+    assert guest.comes_back(f"code={CODE}&state={state}").status_code == 303
+    assert dict(guest.client.session) == kept
+
+
 def test_A7_two_tabs(room: Room, guest: Guest) -> None:
     from tests.acme import make_system
 

@@ -21,8 +21,8 @@ from authlinks import binding, question, registration, tokens
 from authlinks.models import AttemptOutcome, AuthorizationAttempt, place_of
 from authlinks.question import Brought
 from authlinks.registration import Registration
-from connectedsystems import outbound, share, vault
-from connectedsystems.errors import Failure, FlowFailure
+from connectedsystems import evidence, outbound, share, vault
+from connectedsystems.errors import Failure, FlowFailure, VaultFailure
 from connectedsystems.models import AuditEvent, ConnectedSystem
 from connectedsystems.oauth import after, authorization, callback, token
 from connectedsystems.oauth.answer import TokenAnswer
@@ -79,6 +79,8 @@ def begin(
         attempt.verifier = vault.seal(walk.verifier, attempt.place("verifier"))
     if walk_with.draft:
         attempt.draft = vault.seal(walk_with.draft, attempt.place("draft"))
+    steps = [evidence.leaving(walk.url)]
+    attempt.timeline = evidence.sealed(steps, attempt.place("timeline"))
     attempt.save(force_insert=True)
     binding.bind(session, attempt, value)
     log.info("attempt_begun", reference=attempt.reference, system=str(walk_with.public_id))
@@ -102,15 +104,33 @@ def finish(
     """
     attempt = _own_attempt(public_id, user, session, query_string)
     _claim(attempt)
-    try:
-        _complete(attempt, query_string)
-    except Failure as failure:
-        _fail(attempt, failure)
-        raise AttemptFailed(failure, attempt) from None
-    except BaseException:
-        _fail(attempt, Failure("internal_error"))
-        raise
+    with evidence.kept() as exchanges:
+        came_back = evidence.returning(query_string)
+        try:
+            _complete(attempt, query_string)
+        except Failure as failure:
+            _fail(attempt, failure)
+            raise AttemptFailed(failure, attempt) from None
+        except BaseException:
+            _fail(attempt, Failure("internal_error"))
+            raise
+        finally:
+            _tell(attempt, came_back, exchanges)
     return attempt
+
+
+def _tell(
+    attempt: AuthorizationAttempt, came_back: evidence.Step, exchanges: list[evidence.Exchange]
+) -> None:
+    """Keep what happened since the browser left."""
+    place = attempt.place("timeline")
+    try:
+        before = evidence.opened(attempt.timeline, place) or []
+    except VaultFailure:
+        before = []
+    asked = evidence.steps_of(exchanges, bodies=True, in_attempt=True)
+    told = evidence.sealed([*before, came_back, *asked], place)
+    AuthorizationAttempt.objects.filter(pk=attempt.pk).update(timeline=told)
 
 
 def _own_attempt(

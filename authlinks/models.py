@@ -171,6 +171,7 @@ class AuthorizationAttempt(models.Model):
     hold. ``system`` is the public id of a system that may not be saved yet, so the database
     checks no foreign key. An attempt begun from the designer's form carries the configuration it
     was begun with (``draft``) and, after the callback, what it brought (``draft_answer``).
+    ``timeline`` is what was sent and received, as ``connectedsystems.evidence`` tells it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -189,6 +190,7 @@ class AuthorizationAttempt(models.Model):
     verifier = SealedField(null=True, editable=False)
     draft = SealedField(null=True, editable=False)
     draft_answer = SealedField(null=True, editable=False)
+    timeline = SealedField(null=True, editable=False)
     next = models.CharField(max_length=2000, blank=True)
     popup = models.BooleanField(default=False)
     configuration_digest = models.CharField(max_length=64)

@@ -319,6 +319,11 @@ def _cache(read: _Reader) -> tuple[dict[str, Any], bool]:
         found = environ.Env.cache_url_config(url)
     except Exception:
         stop("CACHE_URL cannot be read: write redis://host:6379/0, or leave it out.")
+    # It leaves some of what stands behind the "?" in small letters, which Django does not read.
+    found = {name.upper(): value for name, value in found.items()}
+    if found["BACKEND"].endswith("RedisCache"):
+        # One that does not answer must not hold up what it only counts.
+        found.setdefault("OPTIONS", {}).update(socket_connect_timeout=1, socket_timeout=1)
     shared = not found["BACKEND"].endswith(("LocMemCache", "DummyCache"))
     return found, shared
 

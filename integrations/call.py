@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from connectedsystems import configuration
+from connectedsystems import configuration, evidence
 from connectedsystems.errors import (
     Failure,
     InsideTransaction,
@@ -125,13 +125,14 @@ def _make(
     failure: Failure | None = None
     reply: Reply | None = None
     values: Mapping[str, Any] = {}
-    try:
-        walk.prepare()
-        values = walk.read(inputs)
-        reply = walk.run(values)
-        failure = walk.failure_in(reply)
-    except Failure as caught:
-        failure, reply = caught, getattr(caught, "reply", None)
+    with evidence.kept() as exchanges:
+        try:
+            walk.prepare()
+            values = walk.read(inputs)
+            reply = walk.run(values)
+            failure = walk.failure_in(reply)
+        except Failure as caught:
+            failure, reply = caught, getattr(caught, "reply", None)
     if failure is not None and target.usage == "modify" and _may_have_arrived(failure, reply):
         failure.facts["outcome_unknown"] = True
     needs = failure is not None and failure.code in MENDED_BY_USER and walk.user_can_authorize
@@ -152,7 +153,15 @@ def _make(
     if walk.trace is not None:
         walk.trace.end()
     seconds = time.monotonic() - started
-    record.after(target, user, response, seconds, facts, test=walk.trace is not None)
+    record.after(
+        target,
+        user,
+        response,
+        seconds,
+        facts,
+        exchanges=exchanges,
+        test=walk.trace is not None,
+    )
     return Outcome(response, failure, reply)
 
 

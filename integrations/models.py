@@ -113,7 +113,11 @@ class IntegrationVersion(Version):
 
 
 class CallRecord(models.Model):
-    """What became of one call: failures, every ``modify``, and the test panel; no secrets."""
+    """What became of one call: failures, every ``modify``, and the test panel; no secrets.
+
+    ``timeline`` is what was sent and received (``connectedsystems.evidence``), sealed because it
+    may hold what people typed and read.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     reference = models.CharField(max_length=16, db_index=True, default=new_reference)
@@ -133,12 +137,17 @@ class CallRecord(models.Model):
     facts = models.JSONField(default=dict, blank=True)
     status = models.PositiveSmallIntegerField(null=True)
     seconds = models.FloatField(default=0)
+    timeline = SealedField(null=True, editable=False)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-at"]
 
     def __str__(self) -> str:
         return f"call {self.reference}"
+
+    def place(self, column: str) -> str:
+        """Where this row's sealed texts belong."""
+        return vault.place("integrations_callrecord", column, self.pk, self.user_id)
 
 
 class HeldState(models.TextChoices):

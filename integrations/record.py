@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
 from prometheus_client import Counter
 
+from connectedsystems import evidence
+from connectedsystems.evidence import Exchange
 from connectedsystems.redact import redact_tree
 from integrations.lookup import Target
 from integrations.models import CallRecord
@@ -24,9 +27,13 @@ def after(
     seconds: float,
     facts: dict[str, Any],
     *,
+    exchanges: Iterable[Exchange] = (),
     test: bool = False,
 ) -> None:
-    """Count a call; keep a row of failures, of every ``modify`` and of the test panel's calls."""
+    """Count a call; keep a row of failures, of every ``modify`` and of the test panel's calls.
+
+    Of what went over the wire a success keeps no body: what people wrote and read is theirs.
+    """
     code = response.error.code if response.error else ""
     CALLS.labels(target.slug, code or "success").inc()
     if response.success and target.usage == "query" and not test:
@@ -41,7 +48,7 @@ def after(
         status=response.result.status_code if response.result else None,
         seconds=round(seconds, 3),
     )
-    CallRecord.objects.create(
+    record = CallRecord(
         reference=response.reference,
         integration_id=target.integration_id,
         system_id=target.system_id,
@@ -53,3 +60,6 @@ def after(
         status=response.result.status_code if response.result else None,
         seconds=seconds,
     )
+    steps = evidence.steps_of(exchanges, bodies=not response.success)
+    record.timeline = evidence.sealed(steps, record.place("timeline"))
+    record.save(force_insert=True)

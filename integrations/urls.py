@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from integrations import views
+from integrations import referenceviews, views
 from integrations.heldviews import held, held_list
 
 app_name = "integrations"
@@ -12,5 +12,6 @@ urlpatterns = [
     path("integrations/held/", held_list, name="held_list"),
     path("integrations/held/<uuid:held_id>/", held, name="held"),
     path("integrations/<slug:slug>/", views.integration, name="integration"),
-    path("references/<str:reference>/", views.reference, name="reference"),
+    path("references/", referenceviews.find, name="references"),
+    path("references/<str:reference>/", referenceviews.reference, name="reference"),
 ]

@@ -1,4 +1,4 @@
-"""Home, an integration's page (as a page and as JSON), and what a reference stands for."""
+"""Home, and an integration's page: as a page and as JSON."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from authlinks import limits
-from authlinks.models import AuthorizationAttempt
 from authlinks.navigation import local_path
 from authlinks.standing import standings
-from connectedsystems.diagnosis import diagnose, quote
+from connectedsystems.diagnosis import diagnose
 from connectedsystems.errors import Failure, InputInvalid
 from connectedsystems.models import Application, Authentication, ConnectedSystem
 from integrations import call, conversation, held, inputs, once
 from integrations.definition import Definition
 from integrations.forms import form_for
-from integrations.models import CallRecord, Integration
+from integrations.models import Integration
 from integrations.response import IntegrationResponse, error_of
 
 
@@ -224,65 +223,3 @@ class _Page:
         if response is not None:
             answer["X-Reference"] = response.reference
         return answer
-
-
-@login_required
-@require_safe
-def reference(request: HttpRequest, reference: str) -> HttpResponse:
-    """What happened under a reference: for the person concerned, designers and admins."""
-    user: Any = request.user
-    designed = ConnectedSystem.objects.for_designer(user)
-    code = reference.strip().upper()
-    attempts = [
-        attempt
-        for attempt in AuthorizationAttempt.objects.filter(reference=code).select_related("user")
-        if attempt.user_id == user.pk or designed.filter(pk=attempt.system_id).exists()
-    ]
-    calls = [
-        record
-        for record in CallRecord.objects.filter(reference=code).select_related(
-            "user", "system", "integration"
-        )
-        if record.user_id == user.pk
-        or (record.system_id and designed.filter(pk=record.system_id).exists())
-        or user.is_superuser
-    ]
-    if not attempts and not calls:
-        raise Http404("no such reference")
-    entries = [_attempt_entry(attempt, designed) for attempt in attempts]
-    entries += [_call_entry(record, designed, user) for record in calls]
-    return render(request, "integrations/reference.html", {"code": code, "entries": entries})
-
-
-def _attempt_entry(attempt: AuthorizationAttempt, designed: Any) -> dict[str, Any]:
-    code = attempt.present_code
-    facts = dict(attempt.facts)
-    system = ConnectedSystem.objects.filter(pk=attempt.system_id).first()
-    return {
-        "kind": "authorization attempt",
-        "record": attempt,
-        "system": system,
-        "at": attempt.begun_at,
-        "user": attempt.user,
-        "outcome": attempt.get_outcome_display(),
-        "diagnosis": diagnose(code, facts) if code else None,
-        "quote": quote(facts),
-        "facts": facts,
-        "shows_detail": designed.filter(pk=attempt.system_id).exists(),
-    }
-
-
-def _call_entry(record: CallRecord, designed: Any, user: Any) -> dict[str, Any]:
-    sees = user.is_superuser or designed.filter(pk=record.system_id).exists()
-    return {
-        "kind": "call",
-        "record": record,
-        "system": record.system,
-        "at": record.at,
-        "user": record.user,
-        "outcome": "Succeeded" if record.success else "Failed",
-        "diagnosis": diagnose(record.code, record.facts) if record.code else None,
-        "quote": quote(record.facts),
-        "facts": record.facts,
-        "shows_detail": sees,
-    }

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 CHROMIUM = "/usr/bin/chromium"
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
+REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
 OTHER_SERVER = Path(__file__).resolve().parent.parent / ".venv/otherserver"
 REQUIRED = {name for name in os.environ.get("TESTS_REQUIRE", "").split(",") if name}
 
@@ -34,6 +35,8 @@ def left_out() -> dict[str, str]:
         missing["chromium"] = f"no {CHROMIUM}"
     if not _answers(POSTGRES_URL):
         missing["postgresql"] = "nothing answers at TEST_POSTGRES_URL"
+    if not _answers(REDIS_URL):
+        missing["redis"] = "nothing answers at TEST_REDIS_URL"
     if why := _no_other_server():
         missing["oidc-provider"] = why
     return missing

@@ -47,6 +47,7 @@ ADDRESSES: dict[str, Row] = {
     "integrations/held/": ONE_S_OWN,
     "integrations/held/<uuid:held_id>/": OF_ITS_USER,
     "integrations/<slug:slug>/": OF_MEMBERS,
+    "references/": ONE_S_OWN,
     "references/<str:reference>/": OF_MEMBERS,
     "admin/": DESK,
     "admin/login/": (302, 302, 302, 302, 302, 302),

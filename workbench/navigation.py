@@ -41,10 +41,13 @@ def sidebar(site: AdminSite, request: HttpRequest) -> list[dict[str, Any]]:
     """The groups with what this person may see, in the shape Unfold's templates expect."""
     start = reverse("admin:index")
     home = {"title": "Overview", "icon": "dashboard", "link": start, "has_permission": True}
+    looking = {"title": "References", "icon": "search", "link": reverse("integrations:references")}
     found: list[dict[str, Any]] = [{"items": [{**home, "active": request.path == start}]}]
     for title, entries in _GROUPS:
         items = [_item(site, request, *entry) for entry in entries]
         shown = [item for item in items if item]
+        if title == "Watch":
+            shown.append({**looking, "has_permission": True, "active": False})
         if shown:
             found.append({"title": title, "items": shown, "separator": True})
     return found

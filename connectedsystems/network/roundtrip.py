@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import quote
 
 from connectedsystems.errors import OutboundFailure
-from connectedsystems.network import addresses, idle
+from connectedsystems.network import addresses, idle, journal
 from connectedsystems.network.addresses import Origin
 from connectedsystems.network.connecting import connect
 from connectedsystems.network.exchange import Answer, Dropped, exchange
@@ -74,6 +74,20 @@ class RoundTrip:
 
     def make(self) -> tuple[Answer, Timings]:
         """Raises OutboundFailure; its facts name the host and the path."""
+        noted = journal.note(
+            self.method, self.url, self.headers, self.body, of_call=bool(self.pool)
+        )
+        try:
+            answer, timings = self._make()
+        except OutboundFailure as failure:
+            if noted is not None:
+                noted.failed(failure.code)
+            raise
+        if noted is not None:
+            noted.answered(answer)
+        return answer, timings
+
+    def _make(self) -> tuple[Answer, Timings]:
         begun = time.monotonic()
         origin, rest = addresses.split(self.url)
         target = _target(rest)

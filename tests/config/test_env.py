@@ -163,6 +163,8 @@ def test_postgres_and_redis_are_read_from_their_addresses() -> None:
     assert found.database["ENGINE"] == "django.db.backends.postgresql"
     assert (found.database["PASSWORD"], found.database["PORT"]) == ("p@ss", 5433)
     assert found.cache_is_shared
+    assert found.cache["OPTIONS"] == {"socket_connect_timeout": 1, "socket_timeout": 1}
+    assert load(CACHE_URL="redis://cache/1?key_prefix=one").cache["KEY_PREFIX"] == "one"
 
 
 def test_a_sqlite_path_is_found_from_anywhere() -> None:

@@ -31,7 +31,7 @@ def test_a_reference_is_followed_copied_and_found_again(
     copied = page.evaluate("() => navigator.clipboard.readText()")
     assert copied.startswith(f"Reference: {reference}\n")
     page.get_by_role("link", name="Look up a reference").click()
-    box = page.get_by_role("searchbox")
+    box = page.get_by_label("Reference, such as")
     box.fill("zz-9999")
     alice.forgives("404")
     box.press("Enter")

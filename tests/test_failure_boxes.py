@@ -97,7 +97,7 @@ def check(answer: Any) -> None:
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=[path.name for path in WRITTEN])
-def test_every_alert_takes_the_keyboard(path: Path) -> None:
+def test_G14_every_alert_takes_the_keyboard(path: Path) -> None:
     for alert in re.findall(r"<\w+[^<>]*role=\\?[\"']alert[^<>]*>", path.read_text()):
         assert "tabindex" in alert
 

@@ -176,7 +176,9 @@ def test_every_address_has_an_expectation() -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_everybody_opens_what_they_may(house: House, people: dict[str, Any], role: str) -> None:
+def test_H1_H6_everybody_opens_what_they_may(
+    house: House, people: dict[str, Any], role: str
+) -> None:
     client = _client(people[role])
     wrong = {}
     for route, row in ADDRESSES.items():

@@ -100,7 +100,7 @@ def test_refresh_in_progress(room: Room, guest: Guest, settings: Any) -> None:
     assert room.server.told == []
 
 
-def test_a_lease_of_another_clock_is_void(room: Room, guest: Guest) -> None:
+def test_D14_J11_a_lease_of_another_clock_is_void(room: Room, guest: Guest) -> None:
     guest.connects()
     expire(lease_owner="somebody", lease_ends=timezone.now() + timedelta(days=3650))
     assert code_of(guest.lists()) is None

@@ -117,7 +117,7 @@ def test_a_delivered_write_keeps_no_words(room: Room, guest: Guest, admin: Clien
 
 
 @pytest.mark.parametrize("odd", ODD_TOKENS, ids=str)
-def test_G1_no_token_answer_leaks_in_its_timeline(
+def test_I1_no_token_answer_leaks_in_its_timeline(
     odd: Any,
     room: Room,
     guest: Guest,
@@ -135,7 +135,7 @@ def test_G1_no_token_answer_leaks_in_its_timeline(
 
 
 @pytest.mark.parametrize("odd", ODD_CALLS, ids=str)
-def test_no_odd_answer_leaks_in_its_timeline(
+def test_I1_no_odd_answer_leaks_in_its_timeline(
     odd: Any,
     room: Room,
     guest: Guest,

@@ -58,7 +58,7 @@ def test_the_keyboard_is_enough(alice: Person) -> None:
     shows_contacts(page)
 
 
-def test_E1_a_blocked_pop_up_becomes_the_page_itself(alice: Person) -> None:
+def test_G7_a_blocked_pop_up_becomes_the_page_itself(alice: Person) -> None:
     alice.context.add_init_script("window.open = () => null")
     page = alice.opens(CONTACTS)
     link_to(page).click()

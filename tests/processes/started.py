@@ -127,6 +127,11 @@ class Site:
 
     port: int
     stderr: Path
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    def tell(self, signal: int) -> None:
+        """A signal to the process that looks after the others."""
+        self.process.send_signal(signal)
 
     def ask(
         self,
@@ -171,7 +176,7 @@ def serve(database: str, tmp_path: Path) -> Iterator[Callable[..., Site]]:
             started.append(
                 subprocess.Popen(command, cwd=ROOT, env={**bare, **given}, stderr=log, stdout=log)
             )
-        site = Site(port, stderr)
+        site = Site(port, stderr, started[-1])
         _wait_until_it_answers(site, started[-1])
         return site
 

@@ -114,7 +114,7 @@ def test_designers_read_of_a_disconnection_by_deletion(house: House) -> None:
 
 
 @pytest.mark.parametrize("key", ["base_url", "token_endpoint", "client_id", "variables"])
-def test_no_change_sends_a_token_to_another_host(
+def test_C12_H5_no_change_sends_a_token_to_another_host(
     acme: ConnectedSystem, visitor: Callable[..., Visitor], user: Callable[..., Any], key: str
 ) -> None:
     """The designer confirms the change; the other host hears nothing until the user authorizes."""

@@ -34,7 +34,7 @@ def test_it_outlives_its_people(house: House, as_user: Any) -> None:
     assert "alice" in as_user(house.root).get(LIST).content.decode()
 
 
-def test_nobody_adds_changes_or_deletes_an_event(house: House, as_user: Any) -> None:
+def test_I3_nobody_adds_changes_or_deletes_an_event(house: House, as_user: Any) -> None:
     event = house.crm.event
     for person in (house.root, house.crm.designer):
         client = as_user(person)

@@ -62,7 +62,7 @@ def test_no_page_holds_a_token_or_its_sealed_text(house: House, as_user: Any) ->
         assert row.fingerprint not in text
 
 
-def test_the_list_opens_no_token(house: House, as_user: Any, monkeypatch: Any) -> None:
+def test_K3_the_list_opens_no_token(house: House, as_user: Any, monkeypatch: Any) -> None:
     def refuse(*_args: Any) -> str:
         raise AssertionError("opened")
 

@@ -218,7 +218,7 @@ def test_E1_addresses_are_checked_at_save(dora: Desk, text: str) -> None:
     assert not ConnectedSystem.objects.exists()
 
 
-def test_a_secret_is_never_shown(dora: Desk) -> None:
+def test_G1_a_secret_is_never_shown(dora: Desk) -> None:
     system = dora.system()
     page = dora.page(f"{LIST}{system.pk}/change/")
     assert SECRET not in page

@@ -63,6 +63,7 @@ ADDRESSES: dict[str, Row] = {
     "admin/integrations/integration/test/": DESK_LEADS_ON,
     "admin/integrations/integration/preview/": DESK_LEADS_ON,
     "admin/integrations/integration/from-curl/": DESK,
+    "admin/integrations/integration/from-openapi/": DESK,
     "admin/connectedsystems/application/load/": DESK,
     "admin/connectedsystems/application/<path:object_id>/bundle/": MINE,
     "admin/connectedsystems/connectedsystem/known/": DESK,

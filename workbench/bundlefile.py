@@ -33,15 +33,24 @@ def read(raw: bytes, values: Mapping[str, str]) -> Any:
     """
     if len(raw) > LARGEST:
         raise _invalid(f"The file is larger than {LARGEST // 1_000_000} MB.")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise _invalid("The file is not written in UTF-8.") from None
+    text = _text(raw)
     marked = _NAME.sub(lambda found: _marked(found, values), text)
     errors = Errors()
     tree = _fill(_tree(marked), values, "", errors)
     errors.raise_if_any()
     return tree
+
+
+def plain(raw: bytes) -> Any:
+    """The tree of a file in which nothing is filled in. Raises ConfigurationInvalid."""
+    return _tree(_text(raw))
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _invalid("The file is not written in UTF-8.") from None
 
 
 def _marked(found: re.Match[str], values: Mapping[str, str]) -> str:
@@ -68,7 +77,9 @@ def _json_or_yaml(text: str) -> Any:
     """A file that begins with a brace is JSON, or else YAML in its flow style."""
     try:
         return json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_constant)
-    except json.JSONDecodeError:
+    except json.JSONDecodeError as error:
+        if len(text) > LARGEST:
+            raise _invalid(f"Line {error.lineno}, column {error.colno}: this is no JSON.") from None
         return yaml.load(text, Loader=_Loader)
 
 

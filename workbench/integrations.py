@@ -27,7 +27,7 @@ from integrations.inputs import Input
 from integrations.models import Integration, IntegrationVersion, Usage
 from integrations.request import Prepared, Speaker
 from integrations.trace import Trace
-from workbench import importing
+from workbench import importing, operations
 from workbench.integrationform import CONTENT_TYPES, IntegrationForm, label_of
 from workbench.site import desk
 from workbench.testpanel import Panel, panel_of, refusal
@@ -57,6 +57,7 @@ class Integrations(Versioned):
     prepopulated_fields: ClassVar[dict[str, tuple[str, ...]]] = {"slug": ("name",)}
     warn_unsaved_form = True
     change_form_template = "workbench/integration_form.html"
+    list_before_template = "workbench/_from_openapi.html"
     change_form_after_template = "workbench/_integration_test.html"
     fieldsets = (
         (None, {"fields": ("connected_system", "name", "slug", "usage")}),
@@ -102,6 +103,7 @@ class Integrations(Versioned):
             path("test/", guarded(self.test_view), name="integrations_integration_test"),
             path("preview/", guarded(self.preview_view), name="integrations_integration_preview"),
             path("from-curl/", guarded(self.curl_view), name="integrations_integration_curl"),
+            path("from-openapi/", guarded(self.openapi_view), name="integrations_openapi"),
             *super().get_urls(),
         ]
 
@@ -119,6 +121,12 @@ class Integrations(Versioned):
         if not self.has_add_permission(request):
             raise PermissionDenied
         return importing.from_curl(request, self)
+
+    def openapi_view(self, request: HttpRequest) -> HttpResponse:
+        """The operations of an OpenAPI document become integrations, as many as are chosen."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return operations.from_openapi(request, self)
 
     def get_field_queryset(
         self, db: str | None, db_field: Any, request: HttpRequest

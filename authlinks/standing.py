@@ -115,7 +115,10 @@ def state_of(system: ConnectedSystem, authorization: Authorization | None) -> St
 
 
 def standings(systems: Any, user: Any) -> list[Standing]:
-    """How this user stands with each of these systems, in three queries whatever their number."""
+    """How this user stands with each of these systems, in three queries whatever their number.
+
+    ``systems`` is a query set, or a part of one.
+    """
     found = list(systems.select_related("circuit"))
     authorizations = {
         row.system_id: row for row in Authorization.objects.filter(user=user, system__in=found)

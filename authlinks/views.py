@@ -27,7 +27,7 @@ from django.views.decorators.http import (
 )
 
 from authlinks import disconnect as ending
-from authlinks import flow, limits, posted, question, registration
+from authlinks import flow, limits, listing, posted, question, registration
 from authlinks.flow import AttemptFailed
 from authlinks.link import link_for
 from authlinks.models import AttemptOutcome, AuthorizationAttempt
@@ -290,7 +290,9 @@ def connections(request: HttpRequest) -> HttpResponse:
     systems = ConnectedSystem.objects.for_member(user).filter(
         authentication=Authentication.AUTHORIZATION_CODE
     )
+    part = listing.part_of(request, systems.select_related("application"), "name", "description")
     context = {
+        "part": part,
         "rows": [
             {
                 "standing": row,
@@ -299,8 +301,8 @@ def connections(request: HttpRequest) -> HttpResponse:
                     row, request.path, "Authorize again" if row.connected else "Authorize"
                 ),
             }
-            for row in standings(systems.select_related("application"), user)
-        ]
+            for row in standings(part.page.object_list, user)
+        ],
     }
     response = render(request, "authlinks/connections.html", context)
     response["Cache-Control"] = "no-store"

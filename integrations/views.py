@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from authlinks import limits
+from authlinks.listing import part_of
 from authlinks.navigation import local_path
 from authlinks.standing import standings
 from connectedsystems.diagnosis import diagnose
@@ -22,6 +23,9 @@ from integrations.definition import Definition
 from integrations.forms import form_for
 from integrations.models import Integration
 from integrations.response import IntegrationResponse, error_of
+
+MOST_CONNECTIONS = 12
+"""As many stand on the home page; all of them under My connections."""
 
 
 @login_required
@@ -35,12 +39,22 @@ def home(request: HttpRequest) -> HttpResponse:
     offered = Integration.objects.for_member(user).select_related(
         "connected_system__application", "connected_system__circuit"
     )
+    part = part_of(
+        request,
+        offered.order_by("connected_system__application__name", "name", "pk"),
+        "name",
+        "connected_system__name",
+    )
     by_application: dict[Application, list[Integration]] = {}
-    for each in offered:
+    for each in part.page:
         by_application.setdefault(each.connected_system.application, []).append(each)
+    of_word = systems.filter(name__icontains=part.q)
+    number = of_word.count()
     context = {
-        "applications": sorted(by_application.items(), key=lambda pair: pair[0].name),
-        "standings": standings(systems, user),
+        "part": part,
+        "applications": list(by_application.items()),
+        "standings": standings(of_word[:MOST_CONNECTIONS], user),
+        "more_connections": max(0, number - MOST_CONNECTIONS),
         "held": held.of_user(user).exclude(state="delivered"),
     }
     return render(request, "integrations/home.html", context)

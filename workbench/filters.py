@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
-from django.contrib.admin import AllValuesFieldListFilter
+from django.contrib.admin import AllValuesFieldListFilter, SimpleListFilter
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from authlinks.models import Authorization
+from integrations.models import CallRecord
+
+MOST_HOSTS = 50
+LATELY = timedelta(hours=24)
 
 
 class CodeFilter(AllValuesFieldListFilter):
@@ -14,3 +26,81 @@ class CodeFilter(AllValuesFieldListFilter):
     def choices(self, changelist: Any) -> Iterator[Any]:
         for choice in super().choices(changelist):
             yield {**choice, "display": choice["display"] or "no failure"}
+
+
+class HostFilter(SimpleListFilter):
+    """Hosts of the base URLs of the person's own systems; of very many, those used most."""
+
+    title = "host"
+    parameter_name = "host"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        urls = model_admin.get_queryset(request).order_by().values_list("base_url", flat=True)
+        hosts = Counter(_host(url) for url in urls)
+        return [(host, host) for host in sorted(dict(hosts.most_common(MOST_HOSTS))) if host]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        host = self.value()
+        if not host:
+            return queryset
+        fits = Q()
+        for start in (f"http://{host}", f"https://{host}"):
+            fits |= Q(base_url__iexact=start)
+            fits |= Q(base_url__istartswith=f"{start}/") | Q(base_url__istartswith=f"{start}:")
+        return queryset.filter(fits)
+
+
+class SystemStateFilter(SimpleListFilter):
+    """How systems do, as far as their rows say."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("silent", "does not answer"),
+            ("refused", "refuses our client"),
+            ("connected", "somebody is connected"),
+            ("unused", "nobody is connected"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        rows = Authorization.objects.filter(system=OuterRef("pk"))
+        live = Exists(rows.filter(ended_code=""))
+        match self.value():
+            case "silent":
+                return queryset.filter(circuit__isnull=False)
+            case "refused":
+                return queryset.filter(Exists(rows.filter(failure_code="client_auth_failed")))
+            case "connected":
+                return queryset.filter(live)
+            case "unused":
+                return queryset.filter(~live)
+        return queryset
+
+
+class IntegrationStateFilter(SimpleListFilter):
+    """How integrations do, as far as the records of their calls say."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("failed", "failed in the last 24 hours"), ("silent", "its system does not answer")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case "failed":
+                since = timezone.now() - LATELY
+                records = CallRecord.objects.filter(integration=OuterRef("pk"), success=False)
+                return queryset.filter(Exists(records.filter(at__gt=since)))
+            case "silent":
+                return queryset.filter(connected_system__circuit__isnull=False)
+        return queryset
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

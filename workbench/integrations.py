@@ -28,6 +28,7 @@ from integrations.models import Integration, IntegrationVersion, Usage
 from integrations.request import Prepared, Speaker
 from integrations.trace import Trace
 from workbench import importing, operations
+from workbench.filters import IntegrationStateFilter
 from workbench.integrationform import CONTENT_TYPES, IntegrationForm, label_of
 from workbench.site import desk
 from workbench.testpanel import Panel, panel_of, refusal
@@ -49,6 +50,7 @@ class Integrations(Versioned):
     list_filter = (
         ("connected_system", admin.RelatedOnlyFieldListFilter),
         ("connected_system__application", admin.RelatedOnlyFieldListFilter),
+        IntegrationStateFilter,
         "usage",
     )
     search_fields = ("name", "slug", "connected_system__name")

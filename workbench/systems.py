@@ -21,6 +21,7 @@ from connectedsystems.errors import VaultFailure
 from connectedsystems.models import AuditEvent, ConfigurationVersion, ConnectedSystem
 from workbench import cautions, drafts, finding, known, tries, typedsecrets
 from workbench.cautions import Caution
+from workbench.filters import HostFilter, SystemStateFilter
 from workbench.site import desk
 from workbench.systemform import SystemForm
 from workbench.told import NOTHING, badge, moment
@@ -44,7 +45,8 @@ class ConnectedSystems(Versioned):
     )
     prepopulated_fields = {"slug": ("name",)}
     list_display = ("name", "slug", "application", "authentication", "host", "trouble", "changed")
-    list_filter = ("application", "authentication")
+    list_filter = ("application", SystemStateFilter, HostFilter, "authentication")
+    list_per_page = 50
     list_select_related = ("application", "circuit")
     search_fields = ("name", "slug", "description", "base_url")
     change_form_template = "workbench/systems/form.html"

@@ -99,6 +99,16 @@ def usable_token(
         return _usable(party, row, deadline, rejected, outside)
 
 
+def check_standing(party: Party, row: Row | None) -> None:
+    """What the user's row tells by itself, with no request: that it holds no token to send.
+
+    Raises TokenUnavailable, as :func:`usable_token` would.
+    """
+    row = _standing(party, row)
+    if (row.expired or party.lacks_token(row)) and not row.has_refresh_token:
+        raise _ended(row, "expired")
+
+
 def _usable(
     party: Party, row: Row | None, deadline: float, rejected: int | None, outside: share.Outside
 ) -> Token:

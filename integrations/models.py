@@ -150,6 +150,28 @@ class CallRecord(models.Model):
         return vault.place("integrations_callrecord", column, self.pk, self.user_id)
 
 
+class TriedInputs(models.Model):
+    """What a designer typed into the last test of an integration, sealed: for them alone."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    texts = SealedField(editable=False)
+    at = models.DateTimeField(auto_now=True, db_index=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["integration", "user"], name="one_set_of_tried_inputs")
+        ]
+
+    def __str__(self) -> str:
+        return f"tried inputs {self.pk}"
+
+    def place(self, column: str) -> str:
+        """Where this row's sealed texts belong."""
+        return vault.place("integrations_triedinputs", column, self.pk, self.user_id)
+
+
 class HeldState(models.TextChoices):
     """The fate of a held submission: at most one delivery ever succeeds."""
 

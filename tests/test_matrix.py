@@ -24,6 +24,7 @@ OF_ITS_USER: Row = (302, 404, 200, 404, 404, 404)
 DESK: Row = (302, 403, 403, 200, 200, 200)
 DESK_BY_POST: Row = (302, 403, 403, 405, 405, 405)
 DESK_LEADS_ON: Row = (302, 403, 403, 302, 302, 302)
+MINE_LEADS_ON: Row = (302, 403, 403, 302, 404, 302)
 MINE: Row = (302, 403, 403, 200, 404, 200)
 ADMINS: Row = (302, 403, 403, 403, 403, 200)
 NOBODY: Row = (302, 403, 403, 403, 403, 403)
@@ -62,6 +63,7 @@ ADDRESSES: dict[str, Row] = {
     "admin/authlinks/authorization/<path:object_id>/disconnect/": ADMINS,
     "admin/integrations/integration/test/": DESK_LEADS_ON,
     "admin/integrations/integration/preview/": DESK_LEADS_ON,
+    "admin/integrations/integration/<path:object_id>/forget-inputs/": MINE_LEADS_ON,
     "admin/integrations/integration/from-curl/": DESK,
     "admin/integrations/integration/from-openapi/": DESK,
     "admin/connectedsystems/application/load/": DESK,

@@ -73,6 +73,14 @@ def remembered(
     return next((each for each in found if configuration.still_stands(each, written)), None)
 
 
+def heard_before(written: Configuration, system_id: uuid.UUID) -> Mapping[str, Any] | None:
+    """What the same address said at this system's last save, if all that is open stands in it."""
+    stored = ConnectedSystem.objects.filter(pk=system_id).first()
+    found = remembered(written, stored.configuration.get("discovered") if stored else None)
+    is_whole = found is not None and not configuration.lacking(written, found["settings"])
+    return found if is_whole else None
+
+
 def sentence(failure: Failure) -> str:
     """Why metadata cannot be used, with its code before it."""
     told = diagnose(failure.code, failure.facts)

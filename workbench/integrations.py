@@ -8,9 +8,10 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import path, reverse
 from unfold.decorators import display
@@ -27,7 +28,7 @@ from integrations.inputs import Input
 from integrations.models import Integration, IntegrationVersion, Usage
 from integrations.request import Prepared, Speaker
 from integrations.trace import Trace
-from workbench import importing, operations
+from workbench import importing, operations, tried
 from workbench.filters import IntegrationStateFilter
 from workbench.integrationform import CONTENT_TYPES, IntegrationForm, label_of
 from workbench.site import desk
@@ -103,6 +104,11 @@ class Integrations(Versioned):
         guarded = self.admin_site.admin_view
         return [
             path("test/", guarded(self.test_view), name="integrations_integration_test"),
+            path(
+                "<path:object_id>/forget-inputs/",
+                guarded(self.forget_view),
+                name="integrations_integration_forget",
+            ),
             path("preview/", guarded(self.preview_view), name="integrations_integration_preview"),
             path("from-curl/", guarded(self.curl_view), name="integrations_integration_curl"),
             path("from-openapi/", guarded(self.openapi_view), name="integrations_openapi"),
@@ -161,13 +167,17 @@ class Integrations(Versioned):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **more: Any
     ) -> HttpResponse:
         form = context["adminform"].form
-        given = request.POST if request.method == "POST" else {}
+        before = None
+        if request.method == "GET" and not form.instance._state.adding:
+            before = tried.last(form.instance, request.user)
+        texts = dict(before.texts) if before else _test_texts(request.POST)
         said = _said(form)
         context |= {
-            "test_form": _test_form(said[0], given) if said else None,
+            "test_form": _test_form(said[0], texts) if said else None,
             "content_types": CONTENT_TYPES,
-            "test_values": _test_texts(given),
-            "preview": _line(*said, given) if said else "",
+            "test_values": texts,
+            "tried": before,
+            "preview": _line(*said, texts) if said else "",
         }
         return super().render_change_form(request, context, *args, **more)
 
@@ -192,6 +202,17 @@ class Integrations(Versioned):
         response["Cache-Control"] = "no-store"
         return response
 
+    def forget_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Forget what this person typed into the last test."""
+        integration = self.get_object(request, unquote(object_id))
+        if integration is None or not self.has_change_permission(request, integration):
+            raise Http404("no such integration, or not of this person's")
+        if request.method == "POST":
+            tried.forget(integration, request.user)
+            self.message_user(request, "The inputs of your last test are forgotten.")
+        name = "admin:integrations_integration_change"
+        return HttpResponseRedirect(reverse(name, args=[integration.pk]))
+
     def _tried(
         self, request: HttpRequest, definition: Definition, system: ConnectedSystem
     ) -> Panel:
@@ -204,8 +225,11 @@ class Integrations(Versioned):
         except Failure as failure:
             return refusal(failure, system)
         outcome = call.try_out(definition, system, request.user, values, trace)
-        saved = Integration.objects.filter(slug=definition.slug, connected_system=system)
-        return panel_of(outcome, trace, definition, system, saved.exists())
+        rows = Integration.objects.filter(slug=definition.slug, connected_system=system)
+        saved = rows.first()
+        if saved is not None:
+            tried.keep(saved, request.user, {name: typed[name] for name in names})
+        return panel_of(outcome, trace, definition, system, saved is not None)
 
     def preview_view(self, request: HttpRequest) -> HttpResponse:
         """JSON: ``line``, the request's first line as it would be sent; ``undeclared`` names."""
@@ -214,7 +238,7 @@ class Integrations(Versioned):
         form = self._form(request)
         form.is_valid()
         said = _said(form)
-        line = _line(*said, request.POST) if said else _plain_line(form)
+        line = _line(*said, _test_texts(request.POST)) if said else _plain_line(form)
         return JsonResponse({"line": line, "undeclared": _undeclared(form)})
 
     def _form(self, request: HttpRequest) -> IntegrationForm:
@@ -267,17 +291,16 @@ def _test_texts(given: Any) -> dict[str, str]:
     }
 
 
-def _test_form(definition: Definition, given: Any) -> forms.Form:
+def _test_form(definition: Definition, texts: dict[str, str]) -> forms.Form:
     form = form_for(definition)
     form.prefix = TEST_PREFIX
-    form.initial = _test_texts(given)
+    form.initial = texts
     return form
 
 
-def _line(definition: Definition, system: ConnectedSystem, given: Any) -> str:
+def _line(definition: Definition, system: ConnectedSystem, texts: dict[str, str]) -> str:
     """The request's first line; what has no value yet stands there as ``{name}``."""
     configuration = system.parsed()
-    texts = _test_texts(given)
     values = {
         each.name: _previewed(each, texts) or each.default or _as_name(each.name)
         for each in definition.inputs

@@ -204,6 +204,7 @@ class SystemForm(forms.ModelForm):
         self.result: Brought | None = None
         self.ended = 0
         self.found_anew = False
+        self.unheard: Failure | None = None
         self.logo: logos.Logo | None = None
         self.was_saved = not self.instance._state.adding
         self.birth = self._birth()
@@ -409,8 +410,11 @@ class SystemForm(forms.ModelForm):
         """With what the Discovery URL says, in whatever is left open."""
         answer = self.fetched
         if isinstance(answer, Failure):
-            self._refuse("discovery_url", [discovering.sentence(answer)])
-        elif answer and configuration.still_stands(answer, parsed):
+            self.unheard, answer = answer, discovering.heard_before(parsed, self.instance.pk)
+            if answer is None:
+                self._refuse("discovery_url", [discovering.sentence(self.unheard)])
+                return parsed
+        if answer and configuration.still_stands(answer, parsed):
             said.data["discovered"] = dict(answer)
             return configuration.read(said.data)
         return parsed

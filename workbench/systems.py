@@ -19,7 +19,7 @@ from connectedsystems.configuration import read
 from connectedsystems.diagnosis import Diagnosis, diagnose
 from connectedsystems.errors import VaultFailure
 from connectedsystems.models import AuditEvent, ConfigurationVersion, ConnectedSystem
-from workbench import cautions, drafts, finding, known, tries, typedsecrets
+from workbench import cautions, discovering, drafts, finding, known, tries, typedsecrets
 from workbench.cautions import Caution
 from workbench.filters import HostFilter, SystemStateFilter
 from workbench.site import desk
@@ -168,6 +168,12 @@ class ConnectedSystems(Versioned):
         if form.result:
             tries.take_over(form.attempt, form.result, obj)
         typedsecrets.forget(request.session, obj.pk)
+        if form.unheard:
+            text = (
+                "The Discovery URL gave nothing that can be used, so what it said before stays:"
+                f" {discovering.sentence(form.unheard)}"
+            )
+            self.message_user(request, text, messages.WARNING)
 
     def _audit(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         changed = set(form.changed_data) - {"public_id"}

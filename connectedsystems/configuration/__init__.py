@@ -14,7 +14,7 @@ from connectedsystems.kept import Kept
 from connectedsystems.written import Box, Errors
 
 from .check import SystemCheck
-from .discovered import address_of, discover, still_stands, strange_hosts, written
+from .discovered import address_of, discover, lacking, still_stands, strange_hosts, written
 from .keys import (
     AUTHORIZATION_CODE,
     BUILT_IN_NAMES,
@@ -34,6 +34,7 @@ __all__ = [
     "Configuration",
     "address_of",
     "discover",
+    "lacking",
     "parse",
     "parsed",
     "read",

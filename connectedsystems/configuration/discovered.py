@@ -56,12 +56,17 @@ def discover(system: Configuration) -> dict[str, Any] | None:
     settings = dict(found.settings)
     if found.method:
         settings["client_authentication"] = found.method
-    for key in NEEDED_ENDPOINTS.get(system.authentication, ()):
-        if not (system.oauth.get(key) or settings.get(key)):
-            reason = f"it has no {key}, and none is entered"
-            host = outbound.host_of(address)
-            raise DiscoveryFailure("discovery_failed", stage="discovery", reason=reason, host=host)
+    if key := lacking(system, settings):
+        reason = f"it has no {key}, and none is entered"
+        host = outbound.host_of(address)
+        raise DiscoveryFailure("discovery_failed", stage="discovery", reason=reason, host=host)
     return {"address": address, "settings": settings}
+
+
+def lacking(system: Configuration, settings: Mapping[str, Any]) -> str:
+    """The first endpoint that a written system needs and neither it nor the metadata has; or ""."""
+    needed = NEEDED_ENDPOINTS.get(system.authentication, ())
+    return next((key for key in needed if not (system.oauth.get(key) or settings.get(key))), "")
 
 
 def still_stands(found: Mapping[str, Any] | None, system: Configuration) -> bool:

@@ -362,6 +362,21 @@ def test_a_fetch_that_fails_is_said_at_its_field_and_nothing_is_lost(form: Form)
     assert ConnectedSystem.objects.get(slug="found").opened_secrets() == {"client_secret": SECRET}
 
 
+def test_a_silent_document_keeps_nobody_from_saving_the_rest(form: Form) -> None:
+    form.creates()
+    form.issuer.status = "503 Service Unavailable"
+    said = form.saves(description="Another one", client_secret="")
+    assert said.status_code == 302
+    shown = form.page()
+    assert "what it said before stays" in shown and "discovery_failed" in shown
+    assert token_endpoint() == f"{form.issuer.url}/token"
+    assert ConnectedSystem.objects.get(slug="found").description == "Another one"
+    # Another address was never heard, and is asked for as at the first save.
+    other = form.saves(discovery_url=f"{form.issuer.discovery_url}?x=1", client_secret="")
+    assert other.status_code == 200
+    assert 'data-code="discovery_failed"' in other.content.decode()
+
+
 def test_a_host_that_nobody_saw_is_asked_about_first(form: Form) -> None:
     form.issuer.says = {"token_endpoint": "https://tokens.example/token"}
     said = form.saves()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from connectedsystems.models import AuditEvent, ConnectedSystem
-from integrations.models import CallRecord, HeldSubmission, Integration
+from integrations.models import CallRecord, HeldSubmission, Integration, TriedInputs
 from integrations.testing import in_state
 from tests.acme import NOTE, make_integration, make_system
 from tests.otherside import OtherSide, answer, other_side, says
@@ -267,6 +271,38 @@ def test_what_is_not_saved_can_be_tried(desk: Client, api: OtherSide) -> None:
     for words in ("Prepare", "Send", "Receive", "Transform", "GET /api/contacts?limit=3 HTTP/1.1"):
         assert words in text
     assert not Integration.objects.exists()
+
+
+def test_the_inputs_of_the_last_test_are_offered_again(
+    desk: Client, api: OtherSide, user: Callable[..., Any]
+) -> None:
+    system = keyed(api)
+    fields = typed(system, inputs=[{"name": "limit"}, {"name": "wanted"}])
+    desk.post(ADD, fields)
+    made = Integration.objects.get(slug="list-contacts")
+    change = f"{LIST}{made.pk}/change/"
+    planted = "planted-test-input-6Hw1"
+    tried(desk, {**fields, "test-limit": "7", "test-wanted": planted})
+    page = text_of(desk.get(change))
+    assert "Filled with what you tried last" in page
+    assert f'value="{planted}"' in page and 'name="test-limit" value="7"' in page
+    other = Client()
+    other.force_login(user("dan", groups=["crm-designers"]))
+    assert planted not in text_of(other.get(change))
+    row = TriedInputs.objects.get()
+    assert planted not in row.texts.stored
+    dumped = io.StringIO()
+    call_command("dump_bundle", stdout=dumped)
+    call_command("dumpdata", stdout=dumped)
+    assert planted not in dumped.getvalue()
+    assert desk.post(f"{LIST}{made.pk}/forget-inputs/").status_code == 302
+    assert planted not in text_of(desk.get(change))
+    tried(desk, {**fields, "test-wanted": "x" * 200_000})
+    assert not TriedInputs.objects.exists()
+    tried(desk, {**fields, "test-limit": "8"})
+    TriedInputs.objects.update(at=timezone.now() - timedelta(days=31))
+    call_command("prune", stdout=io.StringIO())
+    assert not TriedInputs.objects.exists()
 
 
 def test_a_test_is_recorded(desk: Client, api: OtherSide) -> None:

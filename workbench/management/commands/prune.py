@@ -10,15 +10,15 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from authlinks.models import AuthorizationAttempt
-from integrations.models import CallRecord, HeldState, HeldSubmission, SentForm
+from integrations.models import CallRecord, HeldState, HeldSubmission, SentForm, TriedInputs
 
 DRAFT_HOURS = 24
 
 
 class Command(BaseCommand):
     help = (
-        "Delete attempts and call records older than --days, held submissions that ran out, and"
-        " what drafts brought more than a day ago. Audit events are kept."
+        "Delete attempts, call records and inputs of tests older than --days, held submissions"
+        " that ran out, and what drafts brought more than a day ago. Audit events are kept."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -37,6 +37,7 @@ class Command(BaseCommand):
             ).update(draft=None, draft_answer=None),
             "attempts": AuthorizationAttempt.objects.filter(begun_at__lt=before).delete()[0],
             "call records": CallRecord.objects.filter(at__lt=before).delete()[0],
+            "inputs of tests": TriedInputs.objects.filter(at__lt=before).delete()[0],
             "sent forms": SentForm.objects.filter(at__lt=day_ago).delete()[0],
             "held submissions": HeldSubmission.objects.filter(
                 state=HeldState.WAITING, ends_at__lt=now

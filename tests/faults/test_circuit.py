@@ -191,6 +191,22 @@ def test_E20_a_held_submission_stays_waiting(room: Room, guest: Guest) -> None:
     assert room.calls == 1
 
 
+def test_who_may_not_be_spoken_for_yet_gets_the_link(
+    room: Room, guest: Guest, member: Callable[[str], Any]
+) -> None:
+    opened(room, guest)
+    due()
+    bob = Guest(member("bob"), room)
+    page = bob.adds("Words of his")
+    assert (code_of(page), page.status_code) == ("needs_authorization", 200)
+    assert b"data-authorize" in page.content
+    assert HeldSubmission.objects.get().user == bob.person
+    assert room.calls == 0
+    # It was nobody's turn yet to find out whether the system answers again.
+    assert code_of(guest.lists()) is None
+    assert room.calls == 1
+
+
 def test_another_base_url_is_called_at_once(room: Room, guest: Guest) -> None:
     opened(room, guest)
     system = ConnectedSystem.objects.get()

@@ -139,7 +139,7 @@ class Call:
         """Send the request, unless the system is left alone. Raises Failure."""
         target = self.target
         if target.next_try_in is not None and self.user_can_authorize:
-            # Where the system is left alone, this user's missing permission is still theirs to give.
+            # A missing permission is this user's to give, also where the system is left alone.
             tokens.check_standing(self._party(self.user.pk), target.row)
         finds_out = circuit.admit(
             target.system_id, target.next_try_in, outbound.time_limit(self.definition.timeout)

@@ -58,7 +58,7 @@ class SystemStateFilter(SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
-            ("silent", "does not answer"),
+            ("silent", "gives no answer"),
             ("refused", "refuses our client"),
             ("connected", "somebody is connected"),
             ("unused", "nobody is connected"),
@@ -86,7 +86,7 @@ class IntegrationStateFilter(SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("failed", "failed in the last 24 hours"), ("silent", "its system does not answer")]
+        return [("failed", "failed in the last 24 hours"), ("silent", "its system gives no answer")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():

@@ -49,6 +49,11 @@ _OURS = frozenset(
 )
 
 
+def is_credential(name: str) -> bool:
+    """Whether a parameter of this name is the connected system's to write, and no input's."""
+    return _LEFT_BEHIND.fullmatch(name) is not None
+
+
 class NotACommand(ValueError):
     """What is wrong with a pasted command, in a sentence for who pasted it."""
 
@@ -149,7 +154,7 @@ def _take_header(command: Command, text: str) -> None:
     name, value = name.strip(), value.strip()
     if name.lower() == "content-type":
         command.content_type = value.partition(";")[0].strip().lower()
-    elif _LEFT_BEHIND.fullmatch(name):
+    elif is_credential(name):
         command.left_behind.append(name)
     elif name and value and name.lower() not in _OURS:
         command.headers[name] = value
@@ -180,8 +185,8 @@ def definition(command: Command, base_url: str) -> dict[str, Any]:
     if command.in_query:
         pairs += parse_qsl(text, keep_blank_values=True)
         text = ""
-    kept = [(name, value) for name, value in pairs if not _LEFT_BEHIND.fullmatch(name)]
-    command.left_behind += [name for name, _ in pairs if _LEFT_BEHIND.fullmatch(name)]
+    kept = [(name, value) for name, value in pairs if not is_credential(name)]
+    command.left_behind += [name for name, _ in pairs if is_credential(name)]
     written: dict[str, Any] = {
         "usage": "query" if command.method in ("GET", "HEAD") else "modify",
         "method": command.method,

@@ -16,6 +16,7 @@ from connectedsystems.configuration import BUILT_IN_NAMES
 from connectedsystems.errors import ConfigurationInvalid
 from integrations.inputs import RESERVED_NAMES
 from workbench import bundlefile
+from workbench.curl import is_credential
 
 LARGEST: Final = 5_000_000
 LARGEST_YAML: Final = 1_000_000
@@ -26,7 +27,7 @@ METHODS: Final = ("get", "head", "post", "put", "patch", "delete")
 _MOST_STEPS = 20
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 _MULTIPART, _TEXT = "multipart/form-data", "text/plain"
-_LEFT_TO_THE_SYSTEM = frozenset({"authorization", "accept", "content-type", "cookie"})
+_WRITTEN_ANYWAY = frozenset({"accept", "content-type"})
 _IN_BRACES = re.compile(r"\{([^{}]*)\}")
 _LONGEST_HELP = 300
 
@@ -298,7 +299,9 @@ class _Operation:
         schema = self.reader.schema(_schema_of(parameter))
         needed = parameter.get("required") is True
         help_text = parameter.get("description") or schema.get("description")
-        if place == "path":
+        if place in ("query", "header") and is_credential(name):
+            self.notes.append(f"{name} is left to the connected system.")
+        elif place == "path":
             self._input(name, schema, place, help_text, required=True)
         elif place == "query":
             kind = _kind(schema)
@@ -311,7 +314,7 @@ class _Operation:
                 help_text = f"Several with commas between. {help_text or ''}".strip()
             given = self._input(name, schema, place, help_text, required=needed)
             parameters[name] = f"{{{given}}}"
-        elif place == "header" and name.lower() not in _LEFT_TO_THE_SYSTEM:
+        elif place == "header" and name.lower() not in _WRITTEN_ANYWAY:
             given = self._input(name, schema, place, help_text, required=needed)
             headers[name] = f"{{{given}}}"
         elif place == "cookie":

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from html import unescape
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -19,14 +21,16 @@ from connectedsystems.models import AuditEvent, ConnectedSystem
 from integrations import call_integration
 from integrations.definition import parse
 from integrations.models import Integration, IntegrationVersion
-from tests.acme import make_integration, make_system
+from tests.acme import make_system
 from tests.desk import House
 from tests.otherside import OtherSide, Told, answer, other_side
 from workbench import openapi
 from workbench.openapi import NotADocument, Operation
 
 ADDRESS = "/admin/integrations/integration/from-openapi/"
-TRACKER = (Path(__file__).parent / "documents" / "tracker.yaml").read_bytes()
+DOCUMENTS = Path(__file__).parent / "documents"
+TRACKER = (DOCUMENTS / "tracker.yaml").read_bytes()
+PETSTORE = (DOCUMENTS / "petstore.yaml").read_bytes()
 BASE = "https://api.tracker.example/v3"
 
 
@@ -112,6 +116,7 @@ def test_a_query_of_a_real_document() -> None:
         ],
     }
     assert operation.notes == (
+        "Authorization is left to the connected system.",
         "The cookie session is left out: no cookies are sent.",
         "The parameter where is an object, and is left out.",
     )
@@ -428,6 +433,31 @@ def test_a_member_does_not_get_there(house: House) -> None:
 
 
 @pytest.fixture
+def dora(user: Callable[..., Any], transactional_db: None) -> Any:
+    """A designer who also uses what she makes."""
+    return user("dora", groups=["crm-designers", "crm-users"])
+
+
+def imported(dora: Any, server: OtherSide, raw: bytes, slug: str) -> list[str]:
+    """A system at this server with all of a document's integrations; their slugs."""
+    make_system(
+        server.url(""),
+        slug,
+        authentication="api_key",
+        api_key={"name": "X-Key", "value": "planted-import-key-1"},
+    )
+    ConnectedSystem.objects.update(base_url=f"{server.url('')}/v3")
+    desk = as_person(dora)
+    typed = {"connected_system": slug, "document": raw.decode(), "action": "show"}
+    page = desk.post(ADDRESS, typed).content.decode()
+    boxes = json.loads(operations_on(page))
+    take = [str(at) for at, box in enumerate(boxes) if box]
+    sent = {"connected_system": slug, "operations": operations_on(page), "take": take}
+    assert desk.post(ADDRESS, {**sent, "action": "create"}).status_code == 302
+    return sorted(Integration.objects.values_list("slug", flat=True))
+
+
+@pytest.fixture
 def tracker() -> Iterator[OtherSide]:
     """A server that plays the document's paths: it says what it was asked."""
 
@@ -439,26 +469,75 @@ def tracker() -> Iterator[OtherSide]:
         yield server
 
 
-def test_an_imported_document_works(
-    tracker: OtherSide, user: Callable[..., Any], transactional_db: None
-) -> None:
-    system = make_system(
-        tracker.url(""),
-        "tracker",
-        authentication="api_key",
-        api_key={"name": "X-Key", "value": "planted-tracker-key-1"},
-    )
-    ConnectedSystem.objects.update(base_url=f"{tracker.url('')}/v3")
-    make_integration(system, "older")
-    dora = user("dora", groups=["crm-designers", "crm-users"])
-    desk = as_person(dora)
-    page = desk.post(
-        ADDRESS, {"connected_system": "tracker", "document": TRACKER.decode(), "action": "show"}
-    ).content.decode()
-    boxes = json.loads(operations_on(page))
-    take = [str(at) for at, box in enumerate(boxes) if box]
-    sent = {"connected_system": "tracker", "operations": operations_on(page), "take": take}
-    assert desk.post(ADDRESS, {**sent, "action": "create"}).status_code == 302
+@pytest.fixture
+def petstore() -> Iterator[OtherSide]:
+    """A pet store with pets in it, as far as the document says what it does."""
+    pets: dict[int, Any] = {}
+
+    def says(told: Told) -> tuple[int, Any]:
+        parts = urlsplit(told.target)
+        asked = parse_qs(parts.query)
+        match told.method, parts.path.removeprefix("/v3/").split("/"):
+            case (("POST" | "PUT"), ["pet"]):
+                pet = json.loads(told.body)
+                pets[pet["id"]] = pet
+                return 200, pet
+            case "GET", ["pet", "findByStatus"]:
+                return 200, [pet for pet in pets.values() if pet["status"] in asked["status"]]
+            case "GET", ["pet", "findByTags"]:
+                return 200, asked.get("tags", [])
+            case "GET", ["pet", number] if int(number) in pets:
+                return 200, pets[int(number)]
+            case "POST", ["pet", number] if int(number) in pets:
+                pets[int(number)] |= {name: values[0] for name, values in asked.items()}
+                return 200, pets[int(number)]
+            case "DELETE", ["pet", number] if pets.pop(int(number), None):
+                return 200, {}
+            case "GET", ["store", "inventory"]:
+                return 200, Counter(pet["status"] for pet in pets.values())
+            case "POST", ["user", "createWithList"]:
+                return 200, json.loads(told.body)
+        return 404, {"message": "not here"}
+
+    def talk(told: Told, sock: socket.socket) -> None:
+        status, tree = says(told)
+        sock.sendall(
+            answer(json.dumps(tree).encode(), f"{status} So", "Content-Type: application/json")
+        )
+
+    with other_side(talk) as server:
+        yield server
+
+
+def test_a_public_api_becomes_working_integrations(petstore: OtherSide, dora: Any) -> None:
+    made = imported(dora, petstore, PETSTORE, "petstore")
+    assert len(made) == 18
+    assert "upload-file" not in made  # a stream of bytes cannot be said
+
+    def call(slug: str, **inputs: Any) -> Any:
+        response = call_integration(slug, dora, **inputs)
+        assert response.success, response.error
+        return response.result.data
+
+    pet = {"id": 7, "name": "Rex", "photoUrls": ["a", "b"], "tags": [{"id": 1, "name": "t"}]}
+    assert call("add-pet", **pet, body_status="available") == {**pet, "status": "available"}
+    assert call("get-pet-by-id", petId=7)["name"] == "Rex"
+    assert [each["id"] for each in call("find-pets-by-status")] == [7]
+    assert call("find-pets-by-tags", tags=["x", "y z"]) == ["x", "y z"]
+    assert call("update-pet-with-form", petId=7, query_status="sold")["status"] == "sold"
+    assert call("get-inventory") == {"sold": 1}
+    users = [{"username": "ada", "userStatus": 1}]
+    assert call("create-users-with-list-input", body=users) == users
+    assert call("delete-pet", petId=7) == {}
+    gone = call_integration("get-pet-by-id", dora, petId=7)
+    assert gone.error is not None and gone.error.code == "call_not_found"
+    keys = {told.header("X-Key") for told in petstore.told}
+    assert keys == {"planted-import-key-1"}
+    assert all(told.target.startswith("/v3/") for told in petstore.told)
+
+
+def test_an_imported_document_works(tracker: OtherSide, dora: Any) -> None:
+    imported(dora, tracker, TRACKER, "tracker")
 
     def call(slug: str, **inputs: Any) -> Told:
         made = call_integration(slug, dora, **inputs)
@@ -471,7 +550,7 @@ def test_an_imported_document_works(
         "/v3/repos/ada/notes%20%26%20more/issues"
         "?state=open&labels=a%2Cb&assignee=x&assignee=y&per_page=30"
     )
-    assert told.header("X-Key") == "planted-tracker-key-1"
+    assert told.header("X-Key") == "planted-import-key-1"
     told = call("issues-create", **place, title="T", body="B", labels=["bug"], due="2026-11-24")
     assert json.loads(told.body) == {
         "title": "T", "body": "B", "labels": ["bug"], "due": "2026-11-24"

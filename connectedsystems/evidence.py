@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -114,7 +114,13 @@ def opened(kept_at: Sealed | None, place: str) -> list[Step] | None:
     if kept_at is None:
         return None
     with redact.scope():
-        return [Step(**each) for each in json.loads(kept_at.open(place))]
+        return [_step(each) for each in json.loads(kept_at.open(place))]
+
+
+def _step(stored: Mapping[str, Any]) -> Step:
+    """A step as another release may have kept it."""
+    known = {each.name for each in fields(Step)}
+    return Step(**{name: value for name, value in stored.items() if name in known})
 
 
 def _now() -> str:

@@ -25,6 +25,7 @@ DESK = {"width": 960, "height": 560}
 SYSTEMS = "/admin/connectedsystems/connectedsystem/"
 BOX = {"width": 900, "height": 900}
 COLOURS = 64
+DOCUMENT = ROOT / "tests" / "workbench" / "documents" / "petstore.yaml"
 
 # Leaves of a page only what it is about: a box, and with it the field that is marked.
 ALONE = """box => {
@@ -64,8 +65,12 @@ def main(names: list[str]) -> None:
             with running(acme.url, Path(folder)) as site, browser() as launched:
                 site.register_at(acme)
                 if not names:
-                    _walk(Person(launched, site, "alice", viewport=SIZE))
-                    _design(Person(launched, site, "dora", viewport=DESK), acme.url)
+                    alice = Person(launched, site, "alice", viewport=SIZE)
+                    dora = Person(launched, site, "dora", viewport=DESK)
+                    _walk(alice)
+                    _design(dora, acme.url)
+                    _import(dora)
+                    _fail(alice, dora, acme)
                 for name, (who, walk) in walks.items():
                     if not names or name in names:
                         _go_wrong(launched, site, acme, name, who, walk)
@@ -96,6 +101,26 @@ def _design(dora: Person, acme: str) -> None:
     page.get_by_label("Token Request Endpoint").fill(f"{acme}/oauth/token2")
     page.keyboard.press("Tab")
     _take(page, "who-is-affected", page.locator("[data-affected] .says"))
+
+
+def _import(dora: Person) -> None:
+    page = dora.opens("/admin/integrations/integration/from-openapi/")
+    page.get_by_label("Connected system").select_option("acme")
+    page.get_by_label("File", exact=True).set_input_files(DOCUMENT)
+    page.get_by_role("button", name="Show its operations").click()
+    _take(page, "from-openapi", page.locator(".operations li").first)
+
+
+def _fail(alice: Person, dora: Person, acme: ThirdParty) -> None:
+    """A call that fails, as its reference tells it to a designer."""
+    acme.control(api={"status": 500})
+    page = alice.opens("/integrations/list-contacts/")
+    reference = page.get_by_role("alert").get_attribute("data-reference")
+    acme.reset()
+    page = dora.opens(f"/references/{reference}/")
+    page.set_viewport_size(BOX)  # type: ignore[arg-type]
+    page.locator("details summary").first.click()
+    _take(page, "reference", page.locator("ol.timeline"))
 
 
 def _go_wrong(

@@ -520,11 +520,11 @@ def test_a_public_api_becomes_working_integrations(petstore: OtherSide, dora: An
         return response.result.data
 
     pet = {"id": 7, "name": "Rex", "photoUrls": ["a", "b"], "tags": [{"id": 1, "name": "t"}]}
-    assert call("add-pet", **pet, body_status="available") == {**pet, "status": "available"}
+    assert call("add-pet", **pet, status="available") == {**pet, "status": "available"}
     assert call("get-pet-by-id", petId=7)["name"] == "Rex"
     assert [each["id"] for each in call("find-pets-by-status")] == [7]
     assert call("find-pets-by-tags", tags=["x", "y z"]) == ["x", "y z"]
-    assert call("update-pet-with-form", petId=7, query_status="sold")["status"] == "sold"
+    assert call("update-pet-with-form", petId=7, status="sold")["status"] == "sold"
     assert call("get-inventory") == {"sold": 1}
     users = [{"username": "ada", "userStatus": 1}]
     assert call("create-users-with-list-input", body=users) == users

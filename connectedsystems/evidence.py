@@ -37,6 +37,7 @@ _HARMLESS = frozenset(
         *("status", "token_type", "token_type_hint"),
     ]
 )
+_FREE_WORDS = frozenset({"error", "error_description", "message", "status"})
 _HARMLESS_HEADERS = frozenset(
     [
         *("accept", "allow", "content-length", "content-type", "date", "retry-after", "server"),
@@ -45,7 +46,7 @@ _HARMLESS_HEADERS = frozenset(
 )
 # In a text that is no answer of the protocol: what may be a token is longer than words are.
 _LONG_WORD = re.compile(r"[\w.~+/=%-]{12,}")
-_A_WORD = re.compile(r"[A-Za-z]{12,20}|</?[A-Za-z]+")
+_A_WORD = re.compile(r"(?:[A-Za-z]{1,15}_)*[A-Za-z]{1,20}|</?[A-Za-z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +209,7 @@ def _harmless_body(content: bytes) -> str:
 
 def _harmless_pairs(pairs: Iterable[tuple[str, Any]]) -> str:
     told = [
-        (name[:50], _guarded(value)[:_MOST_VALUE] if name in _HARMLESS else REDACTED)
-        for name, value in pairs
+        (name[:50], _shown(name, value) if name in _HARMLESS else REDACTED) for name, value in pairs
     ]
     return urlencode(told, safe="[]:/ ", quote_via=lambda text, *rest: text)
 
@@ -221,8 +221,14 @@ def _harmless(value: Any, name: str = "") -> Any:
     if isinstance(value, list):
         return [_harmless(member, name) for member in value[:_MOST_HEADERS]]
     if name in _HARMLESS:
-        return _whole(redact.redact(value))[:_MOST_VALUE] if isinstance(value, str) else value
+        return _shown(name, value) if isinstance(value, str) else value
     return value if value is None or isinstance(value, bool) else REDACTED
+
+
+def _shown(name: str, value: str) -> str:
+    """A harmless member's value; in words of somebody's own, something else may stand."""
+    text = _guarded(value) if name in _FREE_WORDS else _whole(redact.redact(value))
+    return text[:_MOST_VALUE]
 
 
 def _guarded(text: str) -> str:

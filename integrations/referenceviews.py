@@ -18,7 +18,7 @@ from connectedsystems.diagnosis import Diagnosis, diagnose, quote
 from connectedsystems.errors import VaultFailure
 from connectedsystems.models import ConnectedSystem
 from integrations.models import CallRecord
-from integrations.timeline import Told, told
+from integrations.timeline import Story, Told, told
 
 _LONGEST = 40
 
@@ -153,14 +153,20 @@ def _entry(
         diagnosis=diagnose(code, record.facts) if code else None,
         quote=quote(record.facts),
         shows_detail=detail,
-        steps=_steps(record, reader, system.name if system else "the other system", detail),
+        steps=_steps(record, reader, system, detail),
     )
 
 
-def _steps(record: Any, reader: Any, system: str, detail: bool) -> list[Told] | None:
+def _steps(
+    record: Any, reader: Any, system: ConnectedSystem | None, detail: bool
+) -> list[Told] | None:
     try:
         steps = evidence.opened(record.timeline, record.place("timeline"))
     except VaultFailure:
         return None
-    who = "" if record.user is None or record.user == reader else record.user.get_username()
-    return None if steps is None else told(steps, system, who, detail=detail)
+    story = Story(
+        system=system.name if system else "the other system",
+        who="" if record.user in (None, reader) else record.user.get_username(),
+        own=system is not None and not system.has_user_authorizations,
+    )
+    return None if steps is None else told(steps, story, detail=detail)

@@ -28,30 +28,47 @@ class Told:
         return "\n".join(part for part in parts if part)
 
 
-def told(steps: list[Step], system: str, who: str = "", *, detail: bool) -> list[Told]:
-    """What happened, in its order. ``who`` it happened to, where that is not the reader;
-    ``detail``: with what was sent and received."""
-    return [
-        Told(
-            at=datetime.fromisoformat(step.at),
-            sentence=_sentence(step, system, who),
-            took=_seconds(step.seconds) if step.seconds else "",
-            succeeded=_went_well(step),
-            sent=_sent(step) if detail else "",
-            received=_received(step) if detail else "",
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Whom it happened to: the reader, or somebody named ``who``; ``own``: the system spoke for
+    itself, and for no user."""
+
+    system: str
+    who: str = ""
+    own: bool = False
+
+
+def told(steps: list[Step], story: Story, *, detail: bool) -> list[Told]:
+    """What happened, in its order; ``detail``: with what was sent and received."""
+    found = []
+    asked = 0
+    for step in steps:
+        found.append(
+            Told(
+                at=datetime.fromisoformat(step.at),
+                sentence=_sentence(step, story, again=step.kind == "token" and asked > 0),
+                took=_seconds(step.seconds) if step.seconds else "",
+                succeeded=_went_well(step),
+                sent=_sent(step) if detail else "",
+                received=_received(step) if detail else "",
+            )
         )
-        for step in steps
-    ]
+        asked += step.kind == "token"
+    return found
 
 
-def _sentence(step: Step, system: str, who: str) -> str:
+def _sentence(step: Step, story: Story, *, again: bool) -> str:
+    system, who = story.system, story.who
     if step.kind == "leaving":
         return f"{f'{who} was' if who else 'You were'} sent to {system} ({step.host})."
     if step.kind == "returning":
         reason = ", which gave a reason" if "error=" in step.body else ""
         return f"{who or 'You'} came back from {system}{reason}."
-    if step.kind == "token":
-        asked = f"This site asked {system} for permission to speak for {who or 'you'}."
+    if again:
+        asked = f"This site asked {system} for one thing more."
+    elif step.kind == "token":
+        whose = "of its own" if story.own else f"to speak for {who or 'you'}"
+        asked = f"This site asked {system} for permission {whose}."
     elif step.method in ("GET", "HEAD"):
         asked = f"This site asked {system} for data."
     else:
@@ -61,7 +78,8 @@ def _sentence(step: Step, system: str, who: str) -> str:
 
 def _outcome(step: Step) -> str:
     if step.code:
-        return f"There was no usable answer: {diagnose(step.code).title.lower().rstrip('.')}."
+        why = diagnose(step.code).title
+        return f"There was no usable answer: {why[:1].lower()}{why[1:]}."
     if step.succeeded:
         return "It answered."
     return f"It answered with {_status(step)}."

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from authlinks.models import AuthorizationAttempt
+from authlinks.models import AttemptOutcome, AuthorizationAttempt
 from connectedsystems import evidence
 from connectedsystems.diagnosis import Diagnosis, diagnose, quote
 from connectedsystems.errors import VaultFailure
@@ -107,15 +107,16 @@ def entries_of(code: str, user: Any) -> list[Entry]:
 
 def _of_attempt(attempt: AuthorizationAttempt, reader: Any, designed: Any) -> Entry:
     system = ConnectedSystem.objects.filter(pk=attempt.system_id).first()
+    tries_it = attempt.draft is not None and attempt.user_id == reader.pk
     return _entry(
         attempt,
         reader,
         kind="Authorization attempt",
         system=system,
         at=attempt.begun_at,
-        outcome=attempt.get_outcome_display(),
+        outcome=str(AttemptOutcome(attempt.present_outcome).label),
         code=attempt.present_code,
-        detail=designed.filter(pk=attempt.system_id).exists(),
+        detail=tries_it or designed.filter(pk=attempt.system_id).exists(),
     )
 
 

@@ -179,6 +179,14 @@ def test_what_a_walk_needs_is_asked_for(dora: Designer, field: str) -> None:
     assert not AuthorizationAttempt.objects.exists()
 
 
+def test_a_try_is_told_to_its_designer_with_what_was_sent(dora: Designer) -> None:
+    dora.tries(token_endpoint=f"{dora.thirdparty.url}/oauth/nowhere")
+    reference = AuthorizationAttempt.objects.get().reference
+    page = dora.client.get(f"/references/{reference}/").content.decode()
+    assert f"POST {dora.thirdparty.url}/oauth/nowhere" in page
+    assert CLIENT_SECRET not in page
+
+
 def test_E1_an_address_inside_is_refused(dora: Designer) -> None:
     said = dora.authorize(token_endpoint="http://169.254.169.254/latest")
     assert said["fields"] == ["token_endpoint"]

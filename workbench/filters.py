@@ -33,9 +33,11 @@ class HostFilter(SimpleListFilter):
 
     title = "host"
     parameter_name = "host"
+    base_url = "base_url"
+    """The way from a row to its system's base URL."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        urls = model_admin.get_queryset(request).order_by().values_list("base_url", flat=True)
+        urls = model_admin.get_queryset(request).order_by().values_list(self.base_url, flat=True)
         hosts = Counter(_host(url) for url in urls)
         return [(host, host) for host in sorted(dict(hosts.most_common(MOST_HOSTS))) if host]
 
@@ -45,9 +47,16 @@ class HostFilter(SimpleListFilter):
             return queryset
         fits = Q()
         for start in (f"http://{host}", f"https://{host}"):
-            fits |= Q(base_url__iexact=start)
-            fits |= Q(base_url__istartswith=f"{start}/") | Q(base_url__istartswith=f"{start}:")
+            fits |= Q(**{f"{self.base_url}__iexact": start})
+            for end in "/:":
+                fits |= Q(**{f"{self.base_url}__istartswith": f"{start}{end}"})
         return queryset.filter(fits)
+
+
+class IntegrationHostFilter(HostFilter):
+    """The same of integrations, by their systems."""
+
+    base_url = "connected_system__base_url"
 
 
 class SystemStateFilter(SimpleListFilter):

@@ -29,7 +29,7 @@ from integrations.models import Integration, IntegrationVersion, Usage
 from integrations.request import Prepared, Speaker
 from integrations.trace import Trace
 from workbench import importing, operations, tried
-from workbench.filters import IntegrationStateFilter
+from workbench.filters import IntegrationHostFilter, IntegrationStateFilter
 from workbench.integrationform import CONTENT_TYPES, IntegrationForm, label_of
 from workbench.site import desk
 from workbench.testpanel import Panel, panel_of, refusal
@@ -52,6 +52,7 @@ class Integrations(Versioned):
         ("connected_system", admin.RelatedOnlyFieldListFilter),
         ("connected_system__application", admin.RelatedOnlyFieldListFilter),
         IntegrationStateFilter,
+        IntegrationHostFilter,
         "usage",
     )
     search_fields = ("name", "slug", "connected_system__name")

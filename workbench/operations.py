@@ -27,6 +27,8 @@ MOST_SHOWN: Final = 500
 MOST_CHECKED: Final = 20
 """A list that is no longer than this comes with everything chosen."""
 MOST_SYSTEMS: Final = 2_000
+LARGEST_LIST: Final = 2_000_000
+"""Characters; a form takes little more."""
 _PAGE = "workbench/from_openapi.html"
 
 
@@ -97,12 +99,17 @@ def _shown(request: HttpRequest, system: ConnectedSystem) -> dict[str, Any]:
     if not found:
         raise NotADocument(f"None of its {len(document.operations)} operations holds “{only}”.")
     rows = _rows(found[:MOST_SHOWN], system)
+    operations = json.dumps([dict(row.definition) for row in rows], separators=(",", ":"))
+    if len(operations) > LARGEST_LIST:
+        raise NotADocument(
+            f"Its {len(rows)} operations are more than one page can hold: say which you want."
+        )
     return {
         "system": system,
         "document": document,
         "rows": rows,
         "more": len(found) - len(rows),
-        "operations": json.dumps([dict(row.definition) for row in rows], separators=(",", ":")),
+        "operations": operations,
     }
 
 

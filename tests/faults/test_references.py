@@ -13,6 +13,7 @@ from django.test import Client
 from authlinks.models import AuthorizationAttempt
 from integrations.models import CallRecord
 from integrations.referenceviews import written
+from tests.acme import make_integration, make_system
 from tests.faults.room import (
     ACCESS,
     Guest,
@@ -97,6 +98,29 @@ def test_a_refusal_there_is_a_step(room: Room, guest: Guest) -> None:
     page = guest.client.get(f"/references/{attempt().reference}/")
     assert steps_on(page)[1] == "You came back from Acme CRM, which gave a reason."
     assert "Not today" in page.content.decode()
+
+
+@pytest.mark.parametrize("place", ["header", "query"])
+def test_an_api_key_is_in_no_timeline(
+    place: str, room: Room, admin: Client, member: Callable[[str], Any]
+) -> None:
+    key = "planted-timeline-key-5Tz2"
+    system = make_system(
+        room.url,
+        "keyed",
+        authentication="api_key",
+        api_key={"name": "key", "value": key, "place": place},
+    )
+    make_integration(system, "keyed-list")
+    room.api = said({"message": f"The key {key} is not known"}, "500 Internal Server Error")
+    alice = Client()
+    alice.force_login(member("alice"))
+    alice.get("/integrations/keyed-list/")
+    (told,) = room.asked("/api")
+    assert key in told.target + str(told.headers)
+    page = admin.get(f"/references/{CallRecord.objects.get().reference}/")
+    assert "The key [redacted] is not known" in http_on(page)
+    assert key not in page.content.decode()
 
 
 def test_what_was_never_sent_says_so(room: Room, guest: Guest) -> None:

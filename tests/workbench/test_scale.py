@@ -36,6 +36,7 @@ PAGES = [
     f"{DESK}?state=silent",
     f"{DESK}?host=host-1.example",
     f"{LISTED}?state=failed",
+    f"{LISTED}?host=host-1.example",
     LISTED,
     f"{LISTED}?q=integration+1",
     f"{LISTED}?usage__exact=query",
@@ -187,5 +188,7 @@ def test_filters_name_what_is_ones_own(house: House, people: dict[str, Client]) 
         each.name
         for each in Integration.objects.filter(records__success=False, slug__startswith="system-")
     }
+    hosted = people["designer"].get(f"{LISTED}?host=host-3.example").content.decode()
+    assert set(re.findall(r">Integration \d\d of (System \d+)<", hosted)) == {"System 3"}
     theirs = people["designer"].get(f"{DESK}?host={house.hr.system.host}").content.decode()
     assert house.hr.system.name not in theirs

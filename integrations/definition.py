@@ -189,6 +189,28 @@ class _Check:
             box.expression(key)
         paging.check(box, usage)
         self.idempotency_key()
+        self.files(usage)
+
+    def files(self, usage: str) -> None:
+        """A file is a field of a form that is sent, and stands nowhere else."""
+        written = self.box.data.get("inputs")
+        listed = written if isinstance(written, list) else []
+        boxes = [each for each in listed if isinstance(each, Mapping)]
+        names = {each.get("name") for each in boxes if each.get("type") == "file"}
+        if names and usage == "query":
+            self.box.refuse("inputs", "A file is sent with usage: modify alone.")
+        alone = {f"{{{name}}}" for name in names}
+        kind = body_kind(str(self.box.data.get("content_type") or "application/json"))
+        for key in ("path", "parameters", "headers", "body"):
+            tree = self.box.data.get(key)
+            if key == "body" and kind == "multipart" and isinstance(tree, Mapping):
+                tree = [each for each in _members(tree) if str(each) not in alone]
+            if astray := _names(tree) & names:
+                sentence = (
+                    f"{{{min(astray)}}} is a file: it stands alone as a field of"
+                    " multipart/form-data, or as a file's content."
+                )
+                self.box.refuse(key, sentence)
 
     def inputs(self) -> frozenset[str]:
         """All the names that this call's placeholders may use."""
@@ -245,6 +267,22 @@ class _Check:
         name = self.box.text("idempotency_key", longest=200)
         if name and (problem := header_name_problem(name, self.configuration.written_headers)):
             self.box.refuse("idempotency_key", problem)
+
+
+def _members(fields: Mapping[str, Any]) -> list[Any]:
+    """The templates of a multipart body, each where a value goes."""
+    found: list[Any] = []
+    for item in fields.values():
+        inner = item.values() if isinstance(item, Mapping) else item
+        found += inner if isinstance(inner, list) or isinstance(item, Mapping) else [item]
+    return found
+
+
+def _names(tree: Any) -> frozenset[str]:
+    try:
+        return placeholders.names(tree)
+    except (TypeError, ValueError):
+        return frozenset()
 
 
 def path_problem(path: str) -> str:

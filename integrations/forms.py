@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.forms.utils import flatatt
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
+from integrations import files
 from integrations.definition import Definition
 from integrations.inputs import Input, NoFit, as_text, read_one
 
@@ -84,6 +89,8 @@ def _widget(wanted: Input, typed: str) -> forms.Widget:
             return forms.TextInput(attrs={"type": "date"})
         case "datetime" if _MOMENT.fullmatch(typed):
             return forms.TextInput(attrs={"type": "datetime-local", "step": "1"})
+        case "file":
+            return KeptFile()
         case "json":
             return forms.Textarea(attrs={"rows": 4, "spellcheck": "false"})
         case "text" if "\n" in typed or len(typed) > 100:
@@ -100,6 +107,34 @@ class Several(forms.CheckboxSelectMultiple):
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         return "\n".join(data.getlist(name)) if hasattr(data, "getlist") else data.get(name)
+
+
+class KeptFile(forms.Widget):
+    """A file to choose; one that was chosen before is kept in the page: no browser does that."""
+
+    needs_multipart_form = True
+
+    def render(
+        self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
+    ) -> SafeString:
+        kept = self._kept(value)
+        given = dict(attrs or {})
+        if kept:
+            given.pop("required", None)
+        field = format_html('<input type="file" name="{}"{}>', name, flatatt(given))
+        if not kept:
+            return field
+        return format_html(
+            '{}<input type="hidden" name="{}" value="{}">'
+            '<span class="help">Kept: <bdi>{}</bdi>. Choose another file to replace it.</span>',
+            *(field, name, value, kept),
+        )
+
+    def _kept(self, value: Any) -> str:
+        try:
+            return files.told(files.fit(json.loads(value or "null")))
+        except ValueError:
+            return ""
 
 
 def _with_others(known: list[tuple[str, str]], typed: list[str]) -> list[tuple[str, str]]:

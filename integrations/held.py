@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.views.decorators.debug import sensitive_variables
 
-from connectedsystems import vault
+from connectedsystems import redact, vault
 from connectedsystems.errors import Failure, OutboundFailure, TokenUnavailable
 from connectedsystems.outbound import Reply
 from integrations.models import HeldState, HeldSubmission, held_until
@@ -48,7 +48,8 @@ def hold(integration_id: Any, user: Any, values: Mapping[str, Any]) -> HeldSubmi
     if waiting.count() >= MOST_HELD:
         return None
     held = HeldSubmission(integration_id=integration_id, user=user, digest=digest)
-    held.inputs = vault.seal(text, held.place())
+    with redact.scope():  # a file may be in it, and would be looked for in every line of the log
+        held.inputs = vault.seal(text, held.place())
     try:
         with transaction.atomic():
             held.save(force_insert=True)
@@ -61,7 +62,8 @@ def hold(integration_id: Any, user: Any, values: Mapping[str, Any]) -> HeldSubmi
 def change(held: HeldSubmission, values: Mapping[str, Any]) -> bool:
     """Replace the inputs of a submission that is still waiting; False where it is not."""
     text = _text(values)
-    sealed = vault.seal(text, held.place())
+    with redact.scope():
+        sealed = vault.seal(text, held.place())
     digest = _digest(held.integration_id, held.user, text)
     try:
         with transaction.atomic():

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from authlinks.returned import came_back_for
 from authlinks.standing import standing_of
 from connectedsystems.errors import InputInvalid, VaultFailure
-from integrations import call, conversation, inputs
+from integrations import call, conversation, files, inputs
 from integrations import held as holding
 from integrations.forms import form_for
 from integrations.models import HeldState, HeldSubmission
@@ -87,6 +87,7 @@ def _save(request: HttpRequest, submission: HeldSubmission) -> HttpResponse:
         submission.integration_id, submission.integration.version
     )
     given = inputs.texts_of(definition.inputs, dict(request.POST.lists()))
+    given |= files.texts_of(definition.inputs, request.FILES)
     try:
         values = inputs.read(definition.inputs, given, texts=True)
     except InputInvalid:
@@ -101,6 +102,8 @@ def _save(request: HttpRequest, submission: HeldSubmission) -> HttpResponse:
 
 
 def _shown(wanted: inputs.Input, value: Any) -> Any:
+    if wanted.type == "file":
+        return files.told(value) or None
     return ", ".join(map(str, value)) if wanted.type == "list" and value else value
 
 

@@ -19,6 +19,7 @@ from connectedsystems import placeholders
 from connectedsystems.configuration import BUILT_IN_NAMES
 from connectedsystems.errors import InputInvalid
 from connectedsystems.written import Box, is_name
+from integrations import files
 
 TYPES: Final = (
     "text",
@@ -29,6 +30,7 @@ TYPES: Final = (
     "datetime",
     "choice",
     "list",
+    "file",
     "json",
 )
 MOST_LISTED: Final = 1000
@@ -148,7 +150,7 @@ def as_texts(inputs: Iterable[Input], values: Mapping[str, Any]) -> dict[str, st
 
 def as_text(wanted: Input, value: Any) -> str:
     """One value as a form would have sent it."""
-    if value is not None and wanted.type == "json":
+    if value is not None and wanted.type in ("json", "file"):
         return json.dumps(value, ensure_ascii=False)
     if wanted.type == "list" and isinstance(value, list | tuple):
         return "\n".join(map(placeholders.as_text, value))
@@ -185,6 +187,9 @@ def parse(boxes: Sequence[Any], parent: Box) -> tuple[Input, ...]:
         )
         if kind not in ("choice", "list") and box.has("choices"):
             box.refuse("choices", "is read only with type: choice or list. Remove it.")
+        if kind == "file" and box.has("default"):
+            box.refuse("default", "A file has no default. Remove it.")
+            continue
         found.append(_with_default(bare, box))
     return tuple(found)
 
@@ -345,6 +350,26 @@ def _json_text(_: Input, text: str) -> Any:
         raise NoFit('JSON, such as {"name": "Ada"}, with text in double quotes') from None
 
 
+def _file_text(_: Input, text: str) -> dict[str, str]:
+    try:
+        return files.fit(json.loads(text))
+    except (ValueError, RecursionError):
+        raise NoFit(files.WISH) from None
+
+
+def _file_value(wanted: Input, value: Any) -> dict[str, str]:
+    """A file as a value, or as Python has it: ``("report.pdf", b"…")``, or its bytes alone."""
+    match value:
+        case bytes():
+            value = files.value_of(wanted.name, value)
+        case (str() as filename, bytes() as content):
+            value = files.value_of(filename, content)
+    try:
+        return files.fit(value)
+    except ValueError:
+        raise NoFit(files.WISH) from None
+
+
 def _json(value: Any) -> Any:
     """The value, if it can be sent as JSON. Raises ValueError."""
     json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
@@ -373,6 +398,7 @@ _TEXT_READERS: Final[Mapping[str, Callable[[Input, str], Any]]] = {
     "datetime": _datetime_text,
     "choice": _choice_text,
     "list": _list_text,
+    "file": _file_text,
     "json": _json_text,
 }
 
@@ -397,6 +423,8 @@ def _from_python(wanted: Input, value: Any) -> Any:
             return _listed(wanted, value)
         case "list", str():
             return _list_text(wanted, value)
+        case "file", _:
+            return _file_value(wanted, value)
         case "json", _:
             return _json_value(value)
         case (("integer" | "number" | "boolean" | "date" | "datetime"), str()):
@@ -414,6 +442,7 @@ _WISHES: Final = {
     "datetime": "a date and time",
     "choice": "one of its choices",
     "list": f"several texts, at most {MOST_LISTED}, one a line",
+    "file": files.WISH,
     "json": "a value that JSON can hold",
 }
 

@@ -12,7 +12,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 
-from connectedsystems import vault
+from connectedsystems import redact, vault
 from connectedsystems.fields import SealedField
 from connectedsystems.models import Application, ConnectedSystem, Version, new_reference
 from integrations.lookup import Target, find
@@ -249,7 +249,8 @@ class HeldSubmission(models.Model):
 
     def opened_inputs(self) -> dict[str, Any]:
         """The inputs as they were submitted. Raises VaultFailure."""
-        values: dict[str, Any] = json.loads(self.inputs.open(self.place()))
+        with redact.scope():
+            values: dict[str, Any] = json.loads(self.inputs.open(self.place()))
         return values
 
 

@@ -14,10 +14,11 @@ from typing import Any, Final
 from connectedsystems import placeholders
 from connectedsystems.placeholders import OMIT, as_text
 from connectedsystems.written import Box
+from integrations import files
 
 ESSENCE: Final = "multipart/form-data"
 FILE_KEYS: Final = ("filename", "content", "content_type")
-LONGEST_NAME: Final = 200
+LONGEST_NAME: Final = files.LONGEST_NAME
 
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+(; charset=utf-8)?", re.IGNORECASE)
 _UNFIT = re.compile(r'[\x00-\x1f\x7f"\\/]')
@@ -54,9 +55,16 @@ def write(fields: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[str, by
             continue
         filled = placeholders.fill(template, values)
         items = filled if isinstance(filled, list) else [filled]
-        parts += [_part(name, as_text(item)) for item in items if item not in (None, OMIT)]
+        parts += [_member(name, item) for item in items if item not in (None, OMIT)]
     lines = [b"--%s\r\n%s\r\n" % (boundary.encode(), part) for part in parts]
     return f"{ESSENCE}; boundary={boundary}", b"".join([*lines, b"--%s--\r\n" % boundary.encode()])
+
+
+def _member(name: str, item: Any) -> bytes:
+    if not files.is_file(item):
+        return _part(name, as_text(item))
+    filename = _UNFIT.sub("_", item["filename"])
+    return _part(name, files.content_of(item), f'; filename="{filename}"', item["content_type"])
 
 
 def _file(name: str, file: Mapping[str, Any], values: Mapping[str, Any]) -> list[bytes]:
@@ -64,12 +72,14 @@ def _file(name: str, file: Mapping[str, Any], values: Mapping[str, Any]) -> list
     if content is OMIT:
         return []
     filename = _UNFIT.sub("_", placeholders.fill_text(file["filename"], values))[:LONGEST_NAME]
-    kind = file.get("content_type") or "text/plain; charset=utf-8"
-    return [_part(name, as_text(content), f'; filename="{filename}"', kind)]
+    more, kind = f'; filename="{filename}"', file.get("content_type")
+    if files.is_file(content):
+        return [_part(name, files.content_of(content), more, kind or content["content_type"])]
+    return [_part(name, as_text(content), more, kind or "text/plain; charset=utf-8")]
 
 
-def _part(name: str, text: str, more: str = "", kind: str = "") -> bytes:
+def _part(name: str, content: str | bytes, more: str = "", kind: str = "") -> bytes:
     escaped = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
     head = f'Content-Disposition: form-data; name="{escaped}"{more}\r\n'
     head += f"Content-Type: {kind}\r\n" if kind else ""
-    return f"{head}\r\n{text}".encode()
+    return f"{head}\r\n".encode() + (content if isinstance(content, bytes) else content.encode())

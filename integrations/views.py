@@ -18,7 +18,7 @@ from authlinks.standing import standings
 from connectedsystems.diagnosis import diagnose
 from connectedsystems.errors import Failure, InputInvalid
 from connectedsystems.models import Application, Authentication, ConnectedSystem
-from integrations import call, conversation, held, inputs, once
+from integrations import call, conversation, files, held, inputs, once
 from integrations.definition import Definition
 from integrations.forms import form_for
 from integrations.models import Integration
@@ -136,8 +136,10 @@ class _Page:
                 raise InputInvalid({"body": ["The body must be a JSON object of inputs."]})
             names = {each.name for each in self.definition.inputs}
             return {name: body[name] for name in body if name in names}
+        wanted = self.definition.inputs
         source = request.POST if request.method == "POST" else request.GET
-        return dict(inputs.texts_of(self.definition.inputs, dict(source.lists())))
+        texts = inputs.texts_of(wanted, dict(source.lists()))
+        return {**texts, **files.texts_of(wanted, request.FILES)}
 
     def _send(self) -> HttpResponse:
         sent, first = once.take(self.request.POST.get("action", ""), self.request.user)

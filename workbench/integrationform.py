@@ -236,6 +236,10 @@ class IntegrationForm(forms.ModelForm):
         model = Integration
         fields: ClassVar[list[str]] = ["connected_system", "name", "slug", "usage"]
 
+    def is_multipart(self) -> bool:
+        """The test's inputs stand in the same form, and may be files."""
+        return True
+
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         for name, value in shown(self.instance.definition).items():

@@ -21,7 +21,7 @@ from authlinks.navigation import local_path
 from connectedsystems import placeholders
 from connectedsystems.errors import Failure
 from connectedsystems.models import AuditEvent, ConnectedSystem
-from integrations import call
+from integrations import call, files
 from integrations.definition import Definition, body_kind, read
 from integrations.forms import form_for
 from integrations.inputs import Input
@@ -219,6 +219,7 @@ class Integrations(Versioned):
     ) -> Panel:
         trace = Trace()
         typed = _test_texts(request.POST)
+        typed |= files.texts_of(definition.inputs, request.FILES, f"{TEST_PREFIX}-")
         names = [each.name for each in definition.inputs if each.name in typed]
         try:
             limits.count("call", str(request.user.pk))

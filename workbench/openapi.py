@@ -361,9 +361,7 @@ class _Operation:
 
     def _member(self, name: str, schema: Mapping[str, Any], kind: str, required: bool) -> Any:
         if kind == _MULTIPART and (schema.get("format") == "binary" or _is_file(schema)):
-            given = self._input(name, {"type": "string"}, "body", "Text of the file", required)
-            self.notes.append(f"The file {name} is sent as text.")
-            return {"filename": f"{given}.txt", "content": f"{{{given}}}"}
+            schema = {**schema, "type": "file", "format": ""}
         if kind != _JSON and _kind(schema) == "json":
             self.notes.append(f"The field {name} is sent as JSON.")
         given = self._input(name, schema, "body", schema.get("description"), required)
@@ -443,8 +441,8 @@ def _kind(schema: Mapping[str, Any]) -> str:
             return "integer"
         case "number", _:
             return "number"
-        case "boolean", _:
-            return "boolean"
+        case ("boolean" | "file") as kind, _:
+            return kind
         case "string", "date":
             return "date"
         case "string", "date-time":

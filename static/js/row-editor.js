@@ -4,7 +4,7 @@
 (function () {
   "use strict";
 
-  var TYPES = ["text", "integer", "number", "boolean", "date", "datetime", "choice", "list", "json"];
+  var TYPES = ["text", "integer", "number", "boolean", "date", "datetime", "choice", "list", "file", "json"];
 
   function element(name, attributes, children) {
     var made = document.createElement(name);

@@ -149,7 +149,7 @@ def test_two_inputs_do_not_share_a_name() -> None:
 @pytest.mark.parametrize(
     ("box", "path"),
     [
-        ({"name": "a", "type": "file"}, "inputs[0].type"),
+        ({"name": "a", "type": "blob"}, "inputs[0].type"),
         ({"name": "a", "required": "no"}, "inputs[0].required"),
         ({"name": "a", "type": "integer", "default": "x"}, "inputs[0].default"),
         ({"name": "a", "type": "choice"}, "inputs[0].choices"),

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
@@ -303,6 +304,26 @@ def test_the_inputs_of_the_last_test_are_offered_again(
     TriedInputs.objects.update(at=timezone.now() - timedelta(days=31))
     call_command("prune", stdout=io.StringIO())
     assert not TriedInputs.objects.exists()
+
+
+def test_a_file_can_be_tried(desk: Client, api: OtherSide) -> None:
+    fields = typed(
+        keyed(api),
+        usage="modify",
+        method="POST",
+        parameters="",
+        content_type="multipart/form-data",
+        body={"file": "{report}"},
+        inputs=[{"name": "report", "type": "file"}],
+    )
+    chosen = SimpleUploadedFile("a.txt", b"each byte of it", "text/plain")
+    panel = text_of(tried(desk, {**fields, "test-report": chosen}))
+    assert 'data-test-outcome="success"' in panel
+    assert b'filename="a.txt"' in api.told[-1].body and b"each byte of it" in api.told[-1].body
+    desk.post(ADD, fields)
+    page = text_of(desk.get(f"{LIST}{Integration.objects.get().pk}/change/"))
+    assert '<input type="file" name="test-report"' in page
+    assert 'enctype="multipart/form-data"' in page
 
 
 def test_a_test_is_recorded(desk: Client, api: OtherSide) -> None:

@@ -149,8 +149,8 @@ def test_what_cannot_be_sent_says_why() -> None:
     assert patch.definition["body"]["number"] == "{body_number}"
     assert patch.notes == ("The document calls it deprecated.",)
     upload = read["POST /uploads"]
-    assert upload.definition["body"]["file"] == {"filename": "file.txt", "content": "{file}"}
-    assert upload.notes == ("The file file is sent as text.",)
+    assert upload.definition["body"] == {"file": "{file}", "note": "{note}"}
+    assert upload.definition["inputs"][0]["type"] == "file"
     assert read["POST /render"].definition["body"] == "{body}"
 
 
@@ -565,8 +565,8 @@ def test_an_imported_document_works(tracker: OtherSide, dora: Any) -> None:
     assert (told.method, told.header("Content-Type")) == ("PATCH", "application/merge-patch+json")
     assert json.loads(told.body) == {"state": "closed", "number": 8}
     assert call("issues-delete", **place, number=7).method == "DELETE"
-    told = call("upload-file", file="line", note="n")
-    assert b'filename="file.txt"' in told.body and b"line" in told.body
+    told = call("upload-file", file=("a.bin", b"\x00\xff"), note="n")
+    assert b'filename="a.bin"' in told.body and b"\x00\xff" in told.body
     assert call("check-form", word="a b").body == b"word=a+b"
     told = call("render-text", body="# Head")
     assert (told.body, told.header("Content-Type")) == (

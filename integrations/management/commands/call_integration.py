@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -11,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from connectedsystems import redact
 from connectedsystems.errors import InputInvalid
-from integrations import call_integration, inputs
+from integrations import call_integration, files, inputs
 from integrations.definition import parsed
 from integrations.models import Integration
 from integrations.response import IntegrationResponse, error_of
@@ -35,7 +37,8 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="K=V",
-            help="the value of one input; may be repeated, for a list with the same K",
+            help="the value of one input; may be repeated, for a list with the same K; of a file"
+            " its path",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -61,6 +64,9 @@ def _call(slug: str, user_name: str, given: dict[str, list[str]]) -> Integration
         definition = parsed(found.pk, found.version, found.as_data)
         unknown = {name: given[name][-1] for name in inputs.unknown(definition.inputs, given)}
         texts = {**inputs.texts_of(definition.inputs, given), **unknown}
+        for each in definition.inputs:
+            if each.type == "file" and texts.get(each.name):
+                texts[each.name] = _file_at(texts[each.name])
         values = definition.read(texts, texts=True)
     except TypeError as mistake:
         raise CommandError(f"{mistake}") from None
@@ -68,6 +74,15 @@ def _call(slug: str, user_name: str, given: dict[str, list[str]]) -> Integration
         error = error_of(invalid, system=system.name)
         return IntegrationResponse(False, system.slug, "", error=error)
     return call_integration(slug, user, inputs=values)
+
+
+def _file_at(path: str) -> str:
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}.") from None
+    guessed = mimetypes.guess_type(path)[0] or ""
+    return json.dumps(files.value_of(Path(path).name, content, guessed))
 
 
 def _given(pairs: list[str]) -> dict[str, list[str]]:

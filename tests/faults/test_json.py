@@ -367,7 +367,7 @@ def test_odd_inputs_arrive_as_they_are(room: Room, guest: Guest, text: str) -> N
     assert told.header("X-Evil") is None
 
 
-def test_G12_odd_inputs_are_held_and_delivered(room: Room, guest: Guest) -> None:
+def test_odd_inputs_are_held_and_delivered(room: Room, guest: Guest) -> None:
     text = "é\r\n\u202e{text}</textarea>" + "x" * 100_000
     page = guest.adds(text)
     assert (page.status_code, code_of(page)) == (200, "needs_authorization")

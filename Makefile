@@ -22,6 +22,8 @@ help:
 
 install: .venv/.installed
 
+# The lock is whole, so pip looks for nothing beyond it (--no-deps). Asked to, it takes the newest
+# release of what somebody requires with an extra, and then refuses it for want of a hash.
 .venv/.installed: requirements-dev.txt
 	@echo "Installing into .venv (a minute at most) ..."
 ifeq ($(UV),uv)
@@ -29,7 +31,7 @@ ifeq ($(UV),uv)
 	@uv pip sync --quiet --require-hashes --python $(BIN)/python requirements-dev.txt
 else
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements-dev.txt
 endif
 	@touch $@
 

@@ -8,7 +8,6 @@ RFC 9700 §4.
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import MutableMapping
 from typing import Any
@@ -18,7 +17,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from authlinks import binding, question, registration, tokens
-from authlinks.models import AttemptOutcome, AuthorizationAttempt, place_of
+from authlinks.models import AttemptOutcome, AuthorizationAttempt
 from authlinks.question import Brought
 from authlinks.registration import Registration
 from connectedsystems import evidence, outbound, share, vault
@@ -281,17 +280,13 @@ def _keep(
     answer: TokenAnswer,
     captures: dict[str, Any],
 ) -> None:
-    sealed = None
-    if captures:
-        place = place_of("captures", attempt.system_id, attempt.user_id)
-        sealed = vault.seal(json.dumps(captures), place)
     tokens.store(
         attempt.system_id,
         attempt.user_id,
         answer,
         client=walked_with.client(),
         fingerprint=walked_with.fingerprint,
-        captures=sealed,
+        captures=captures,
     )
 
 

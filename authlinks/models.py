@@ -28,6 +28,9 @@ class State(models.TextChoices):
     CANNOT_BE_OPENED = "cannot_be_opened", "Cannot be read with the present keys"
 
 
+ORIGIN_MOVED = "origin_moved"
+"""``ended_code`` of an authorization whose tokens would have gone to another origin."""
+
 CONNECTED_STATES = frozenset({State.CONNECTED, State.REFRESH_DUE})
 
 
@@ -47,7 +50,8 @@ class Authorization(models.Model):
     """A standing permission at one connected system: one user's, or the system's own.
 
     ``version`` grows with every token stored, so a token is named by (id, version).
-    The lease columns are taken by one conditional UPDATE; see ``tokens``.
+    The lease columns are taken by one conditional UPDATE; see ``tokens``. ``origins`` says where
+    the tokens may go, as far as captured values decide it (``connectedsystems.oauth.standing``).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -64,6 +68,7 @@ class Authorization(models.Model):
     access_token = SealedField(null=True, editable=False)
     refresh_token = SealedField(null=True, editable=False)
     captures = SealedField(null=True, editable=False)
+    origins = models.JSONField(default=dict, blank=True, editable=False)
     scope_requested = models.TextField(blank=True)
     scope = models.TextField("granted scope", blank=True)
     expires_at = models.DateTimeField(null=True)
@@ -119,6 +124,8 @@ class Authorization(models.Model):
             return State.CONFIGURATION_CHANGED
         if self.access_token is None:
             return State.NEEDS_AUTHORIZATION
+        if self.ended_code == ORIGIN_MOVED:
+            return State.CONFIGURATION_CHANGED
         if self.ended_code:
             return State.NEEDS_AUTHORIZATION
         if self.failure_code == "decrypt_failed" or not self.access_token.key_known:

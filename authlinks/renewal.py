@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,8 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 from django.views.decorators.debug import sensitive_variables
 
-from authlinks.columns import token_columns
-from authlinks.models import Authorization, place_of
+from authlinks.columns import sealed_captures, token_columns
+from authlinks.models import ORIGIN_MOVED, Authorization, place_of
 from authlinks.rows import Row
 from connectedsystems import outbound, share, vault
 from connectedsystems.errors import (
@@ -28,9 +29,11 @@ from connectedsystems.errors import (
     TokenUnavailable,
     VaultFailure,
 )
+from connectedsystems.models import AuditEvent
 from connectedsystems.oauth import revocation, second, token
 from connectedsystems.oauth.answer import TokenAnswer
 from connectedsystems.oauth.client import Client
+from connectedsystems.oauth.standing import OriginMoved, Standing
 
 if TYPE_CHECKING:
     from authlinks.tokens import Party
@@ -86,7 +89,8 @@ def release(authorization_id: uuid.UUID, owner: str) -> None:
 def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
     """Ask the token endpoint once and save what it answers; None means: read the row again.
 
-    A failure is saved with the time of the next try and returned, never raised.
+    A failure is saved with the time of the next try and returned, never raised. One that found
+    another row than it was about is None, too: somebody authorized again, or disconnected.
     """
     try:
         client = party.client()
@@ -98,8 +102,15 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
     except VaultFailure as failure:
         release(row.id, lease)
         return TokenUnavailable("decrypt_failed", subject="authorization", **failure.facts)
+    standing: Standing | None = None
+    if not party.own:
+        # The system's own token follows its secret, which has origins of its own.
+        standing = _standing(row, client)
+        client = replace(client, guard=standing.check)
     try:
         answer = _ask_in_turn(party, client, refresh_token)
+    except OriginMoved as moved:
+        return _end_moved(party, row, lease, client, moved)
     except Failure as failure:
         if failure.code == "busy":
             release(row.id, lease)
@@ -108,9 +119,58 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
     except BaseException:
         release(row.id, lease)
         raise
-    if not _saved(party, row, lease, answer, client):
+    try:
+        saved = _saved(party, row, lease, answer, client, standing)
+    except OriginMoved as moved:
+        moved.answer = answer
+        return _end_moved(party, row, lease, client, moved)
+    if not saved:
         _drop_late_answer(party, answer, client)
     return None
+
+
+def _standing(row: Row, client: Client) -> Standing:
+    """Where this authorization's tokens may go."""
+    known = Authorization.objects.filter(pk=row.id).values_list("origins", flat=True).first()
+    return Standing(known=known or {}, client=client)
+
+
+@sensitive_variables()
+def _end_moved(
+    party: Party, row: Row, lease: str, client: Client, moved: OriginMoved
+) -> TokenUnavailable | None:
+    """Another origin would get the tokens: nothing is sent there, and only the user can go on.
+
+    The new pair is kept all the same, beside the old captures: a disconnect has to revoke it.
+    None where the row changed meanwhile: then this concerns nobody any more.
+    """
+    columns = {} if moved.answer is None else _new_pair(party, moved.answer, client)
+    columns |= {
+        "ended_code": ORIGIN_MOVED,
+        "failure_code": moved.code,
+        "failure_facts": moved.facts,
+        "lease_owner": "",
+        "lease_ends": None,
+    }
+    with transaction.atomic(durable=True):
+        changed = Authorization.objects.filter(
+            pk=row.id, version=row.version, lease_owner=lease
+        ).update(version=F("version") + 1, **columns)
+    if not changed:
+        if moved.answer is not None:
+            _drop_late_answer(party, moved.answer, client)
+        return None
+    log.warning("origin_moved", **moved.facts)
+    authorization = Authorization.objects.select_related("system", "user").get(pk=row.id)
+    AuditEvent.objects.record(
+        "authorization ended",
+        subject=authorization.user,
+        system=authorization.system,
+        outcome="its tokens would have gone to another host",
+        code=moved.code,
+        facts=moved.facts,
+    )
+    return TokenUnavailable(moved.code, **moved.facts)
 
 
 def _opened_refresh_token(party: Party, row: Row) -> str:
@@ -148,16 +208,24 @@ def _ask_once(client: Client, refresh_token: str | None, deadline: float) -> Tok
 
 
 @sensitive_variables("answer", "columns")
-def _saved(party: Party, row: Row, lease: str, answer: TokenAnswer, client: Client) -> bool:
-    """Store the new pair in one UPDATE, if the row is still the one that was renewed."""
-    columns = token_columns(party.system_id, party.user_id, answer, client)
-    columns["renewed_at"] = Now()
-    if answer.scope:
-        columns["scope"] = answer.scope
+def _saved(
+    party: Party,
+    row: Row,
+    lease: str,
+    answer: TokenAnswer,
+    client: Client,
+    standing: Standing | None,
+) -> bool:
+    """Store the new pair in one UPDATE, if the row is still the one that was renewed.
+
+    Raises OriginMoved where what was captured now leads elsewhere.
+    """
+    columns = _new_pair(party, answer, client)
+    if standing is not None:
+        columns["origins"] = standing.check_captures(answer.captures)
     if answer.captures:
         captures = {**_opened_captures(party, row), **answer.captures}
-        place = place_of("captures", party.system_id, party.user_id)
-        columns["captures"] = vault.seal(json.dumps(captures), place)
+        columns["captures"] = sealed_captures(party.system_id, party.user_id, captures)
     if party.own:
         columns |= {"fingerprint": party.fingerprint, "scope_requested": client.scope}
     with transaction.atomic(durable=True):
@@ -166,6 +234,16 @@ def _saved(party: Party, row: Row, lease: str, answer: TokenAnswer, client: Clie
                 version=F("version") + 1, **columns
             )
         )
+
+
+@sensitive_variables("answer")
+def _new_pair(party: Party, answer: TokenAnswer, client: Client) -> dict[str, Any]:
+    """The columns of a renewed pair."""
+    columns = token_columns(party.system_id, party.user_id, answer, client)
+    columns["renewed_at"] = Now()
+    if answer.scope:
+        columns["scope"] = answer.scope
+    return columns
 
 
 @sensitive_variables()
@@ -201,8 +279,11 @@ def _drop_late_answer(party: Party, answer: TokenAnswer, client: Client) -> None
 
 
 @sensitive_variables()
-def _note_failure(party: Party, row: Row, lease: str, failure: Failure) -> TokenUnavailable:
-    """Save what went wrong and when to try again; say it as the caller should hear it."""
+def _note_failure(party: Party, row: Row, lease: str, failure: Failure) -> TokenUnavailable | None:
+    """Save what went wrong and when to try again; say it as the caller should hear it.
+
+    None where the row was no longer the one that was to be renewed: it has to be read again.
+    """
     kept = Authorization.objects.filter(pk=row.id).values(
         "failures", "unreadable_refusals", "outcome_unknown"
     ).first() or {"failures": 0, "unreadable_refusals": 0, "outcome_unknown": False}
@@ -244,6 +325,9 @@ def _note_failure(party: Party, row: Row, lease: str, failure: Failure) -> Token
             pk=row.id, version=row.version, lease_owner=lease
         ).update(**columns)
     log.warning("refresh_failed", code=columns["failure_code"], status=status, kept=bool(changed))
+    if not changed:
+        # The user authorized again meanwhile, or disconnected: what stands now decides.
+        return None
     if not final:
         facts["retry_after"] = pause
     return TokenUnavailable(code, **facts)

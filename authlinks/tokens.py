@@ -10,8 +10,9 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -20,12 +21,13 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from authlinks import renewal
-from authlinks.columns import token_columns
-from authlinks.models import Authorization, place_of
+from authlinks.columns import sealed_captures, token_columns
+from authlinks.models import ORIGIN_MOVED, Authorization, place_of
 from authlinks.rows import Row, read_row
-from connectedsystems import share, vault
+from connectedsystems import share
 from connectedsystems.errors import TokenUnavailable, VaultFailure
 from connectedsystems.models import ConnectedSystem
+from connectedsystems.oauth import standing
 from connectedsystems.oauth.answer import TokenAnswer
 from connectedsystems.oauth.client import Client
 
@@ -106,7 +108,7 @@ def check_standing(party: Party, row: Row | None) -> None:
     """
     row = _standing(party, row)
     if (row.expired or party.lacks_token(row)) and not row.has_refresh_token:
-        raise _ended(row, "expired")
+        raise _ended(row, "token_expired")
 
 
 def _usable(
@@ -126,7 +128,7 @@ def _usable(
             return _opened(party, row, fresh=False)
         still_good = rejected is None and not lacking and not row.expired
         if not still_good and not row.has_refresh_token and not party.own:
-            raise _ended(row, "expired" if rejected is None else "token_rejected")
+            raise _ended(row, "token_expired" if rejected is None else "token_rejected")
         wait = row.must_wait(party.system_version)
         if still_good and (wait or not (row.has_refresh_token or party.own)):
             return _opened(party, row, fresh=False)
@@ -136,7 +138,7 @@ def _usable(
         if lease:
             failure = renewal.renew(party, row, lease)
             if failure is not None:
-                if still_good:
+                if still_good and failure.code != "configuration_changed":
                     return _opened(party, row, fresh=False)
                 raise failure
         elif still_good:
@@ -150,9 +152,14 @@ def _usable(
 
 def _still_failing(row: Row, wait: float) -> TokenUnavailable:
     """The last failed renewal, told again until the next try is due."""
-    known = Authorization.objects.filter(pk=row.id).values_list("failure_facts", flat=True).first()
-    facts = {**(known or {}), "retry_after": round(wait + 0.5)}
+    facts = {**_known_facts(row), "retry_after": round(wait + 0.5)}
     return TokenUnavailable(row.failure_code or "temporarily_unavailable", **facts)
+
+
+def _known_facts(row: Row) -> dict[str, Any]:
+    """What was noted of the last failure."""
+    kept = Authorization.objects.filter(pk=row.id).values_list("failure_facts", flat=True).first()
+    return dict(kept or {})
 
 
 def _standing(party: Party, row: Row | None) -> Row:
@@ -163,6 +170,8 @@ def _standing(party: Party, row: Row | None) -> Row:
         raise TokenUnavailable("needs_authorization", cause="never_authorized")
     if row.fingerprint != party.fingerprint:
         raise TokenUnavailable("configuration_changed")
+    if row.ended_code == ORIGIN_MOVED:
+        raise TokenUnavailable("configuration_changed", **_known_facts(row))
     if row.ended_code:
         raise TokenUnavailable("needs_authorization", cause=row.ended_code)
     return row
@@ -229,7 +238,7 @@ def touch(row: Row) -> None:
         Authorization.objects.filter(pk=row.id).update(last_used=Now())
 
 
-@sensitive_variables("answer", "columns")
+@sensitive_variables("answer", "columns", "captures")
 def store(
     system_id: uuid.UUID,
     user_id: int | None,
@@ -237,17 +246,18 @@ def store(
     *,
     client: Client,
     fingerprint: str,
-    captures: vault.Sealed | None = None,
+    captures: Mapping[str, Any],
 ) -> Authorization:
     """Keep what a walk brought, in place of whatever stood there before.
 
     All columns in one statement; a refresh token that did not come again is not kept
-    (it belongs to the earlier permission).
+    (it belongs to the earlier permission). ``captures`` are all that the walk captured.
     """
     columns = token_columns(system_id, user_id, answer, client)
     columns |= {
         "refresh_token": columns.get("refresh_token"),
-        "captures": captures,
+        "captures": sealed_captures(system_id, user_id, captures),
+        "origins": standing.stored_of(client.knowing(captures)),
         "scope_requested": client.scope,
         "scope": answer.scope or client.scope,
         "fingerprint": fingerprint,

@@ -40,6 +40,7 @@ __all__ = [
     "deadline_in",
     "host_of",
     "mount",
+    "origin_of",
     "send",
     "time_limit",
     "uses_allowed_http",
@@ -145,6 +146,15 @@ def check_url(url: str, *, allow_fragment: bool = False) -> None:
     _, rest = addresses.split(url)
     if "#" in rest and not allow_fragment:
         addresses.refuse(host_of(url), "it holds a fragment (#)")
+
+
+def origin_of(url: str) -> str:
+    """``https://api.example.com``, without a default port; the one way to compare where URLs lead.
+
+    RFC 6454 §4. Raises OutboundFailure ``address_refused``.
+    """
+    origin, _ = addresses.split(url)
+    return f"{origin.scheme}://{origin.authority}"
 
 
 def uses_allowed_http(url: str) -> bool:

@@ -22,6 +22,7 @@ ROOMS = {
     "authlib": r"connectedsystems/oauth/.*",
     "joserfc": r"connectedsystems/oauth/.*",
     "cryptography": r"connectedsystems/vault\.py",
+    "publicsuffixlist": r"connectedsystems/domains\.py",
     "environ": r"config/env\.py",
     "django_environ": r"config/env\.py",
 }

@@ -13,9 +13,9 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from authlinks import binding, flow, limits, question, registration, tokens
-from authlinks.models import AttemptOutcome, Authorization, AuthorizationAttempt, place_of
+from authlinks.models import AttemptOutcome, Authorization, AuthorizationAttempt
 from authlinks.question import Brought
-from connectedsystems import configuration, vault
+from connectedsystems import configuration
 from connectedsystems.configuration import Configuration
 from connectedsystems.configuration.keys import ENDPOINTS
 from connectedsystems.diagnosis import FIELDS
@@ -147,17 +147,13 @@ def take_over(
     attempt: AuthorizationAttempt, result: Brought, system: ConnectedSystem
 ) -> Authorization:
     """Let what the try brought stand as this designer's authorization at the saved system."""
-    captures = None
-    if result.captures:
-        place = place_of("captures", system.pk, attempt.user_id)
-        captures = vault.seal(json.dumps(result.captures), place)
     authorization = tokens.store(
         system.pk,
         attempt.user_id,
         result.answer,
         client=system.client(),
         fingerprint=system.parsed().fingerprint(),
-        captures=captures,
+        captures=result.captures,
     )
     Authorization.objects.filter(pk=authorization.pk).update(
         scope_requested=attempt.scope_requested

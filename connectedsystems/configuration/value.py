@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from connectedsystems import placeholders, redact
+from connectedsystems.oauth import origins
 from connectedsystems.oauth.client import Client
 
 from .keys import ENDPOINTS, EVERYTHING, OAUTH
@@ -152,10 +153,11 @@ class Configuration:
         following = self.oauth.get("after_authorization") or {}
         return _hash(
             [
-                *self._endpoints(),
-                self._filled(following.get("url") or following.get("path")),
+                *self._endpoints("revocation_endpoint"),
+                self.with_variables(following.get("url") or following.get("path")),
                 self.oauth.get("client_id"),
-                _origin(self._filled(self.base_url)),
+                _origin(self.with_variables(self.base_url)),
+                *self._deciding(),
             ]
         )
 
@@ -166,20 +168,30 @@ class Configuration:
             [
                 *self._endpoints(),
                 *[self.oauth.get(key) for key in keys],
-                self._filled(self.base_url),
+                self.with_variables(self.base_url),
+                self.with_variables((self.oauth.get("after_authorization") or {}).get("url")),
+                self._deciding(),
+                self.oauth.get("capture_patterns"),
             ]
         )
 
     def filled(self, key: str) -> str:
         """An address of the ``oauth`` box with the variables in it; captures stand as written."""
-        return self._filled(self.oauth.get(key))
+        return self.with_variables(self.oauth.get(key))
 
-    def _endpoints(self) -> list[str]:
+    def _endpoints(self, *but: str) -> list[str]:
         second = self.oauth.get("second_exchange") or {}
-        written = [*[self.oauth.get(key) for key in ENDPOINTS], second.get("endpoint")]
-        return [self._filled(text) for text in written]
+        written = [self.oauth.get(key) for key in ENDPOINTS if key not in but]
+        return [self.with_variables(text) for text in [*written, second.get("endpoint")]]
 
-    def _filled(self, text: str | None) -> str:
+    def _deciding(self) -> list[list[str]]:
+        """The capture expressions that decide a host, where there are any."""
+        written = origins.addresses(self.oauth, self.base_url)
+        written["authorization_endpoint"] = self.oauth.get("authorization_endpoint") or ""
+        return origins.deciding(self.oauth, written)
+
+    def with_variables(self, text: str | None) -> str:
+        """A template with the variables in it that have a value; other names stand as written."""
         if not text:
             return ""
         as_written = {name: f"{{{name}}}" for name in placeholders.names(text)}

@@ -94,6 +94,20 @@ ENTRIES: dict[str, Entry] = {
                 " Please start again.",
                 retry=True,
             ),
+            Variant(
+                label="what the other system answered leads to another host",
+                when=fact("cause", "origin_moved"),
+                seen="A renewed authorization would have gone to another host than the one the"
+                " user approved[: it was {was}][, and would be {now}].",
+                cause="A value that is captured from the other system's answers stands in a host,"
+                " and has changed. Its token was sent to neither host.",
+                fix="If the other system has moved there, the user authorizes again. If it moves"
+                " within one domain, let the pattern in Capture patterns end in that domain"
+                " (such as .+\\.example\\.com): later moves are then accepted.",
+                user="{system|The other system} would be reached at another address than the one"
+                " you approved. Please authorize again.",
+                look_at="capture_patterns",
+            ),
         ),
     ),
     "refresh_in_progress": Entry(

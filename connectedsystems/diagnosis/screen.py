@@ -26,6 +26,7 @@ FIELDS: dict[str, str] = {
     "token_response": "Token response",
     "code_parameter": "Code parameter",
     "captures": "Captures",
+    "capture_patterns": "Capture patterns",
     "method": "Method",
     "path": "Path",
     "parameters": "Parameters",

@@ -184,8 +184,8 @@ class ConnectedSystem(models.Model):
         }
 
     def parsed(self) -> Configuration:
-        """What this system says, parsed once per process and version."""
-        return configuration.parsed(self.id, self.version, self.as_data)
+        """What this row says, whether it was saved so or not."""
+        return configuration.of_row(self.id, self.as_data())
 
     def place(self, column: str) -> str:
         """Where this row's sealed text belongs; ``secrets`` is the only sealed column."""
@@ -205,6 +205,22 @@ class ConnectedSystem(models.Model):
         return self.parsed().client(
             redirect_uri=self.redirect_uri, secrets=self.opened_secrets(), captures=captures or {}
         )
+
+
+def data_of_version(system_id: uuid.UUID, version: int) -> dict[str, Any]:
+    """A system under the bundle's keys as it was saved under this version.
+
+    The row has it, or, where somebody saved since, its history.
+    Raises ConnectedSystem.DoesNotExist where neither does.
+    """
+    row = ConnectedSystem.objects.get(pk=system_id)
+    if row.version == version:
+        return row.as_data()
+    kept = ConfigurationVersion.objects.filter(system_id=system_id, number=version).first()
+    if kept is None:
+        raise ConnectedSystem.DoesNotExist
+    data: dict[str, Any] = kept.configuration
+    return data
 
 
 def secrets_place(system_id: uuid.UUID) -> str:

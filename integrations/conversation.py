@@ -27,7 +27,7 @@ from connectedsystems.errors import (
 from connectedsystems.kept import Kept
 from connectedsystems.models import (
     Authentication,
-    ConnectedSystem,
+    data_of_version,
     open_secrets,
     redirect_uri_of,
 )
@@ -72,11 +72,7 @@ def definition_of(integration_id: Any, version: int) -> Definition:
 
 def configuration_of(system_id: Any, version: int) -> Configuration:
     """A system's parsed configuration, kept per process by version."""
-
-    def load() -> dict[str, Any]:
-        return ConnectedSystem.objects.get(pk=system_id).as_data()
-
-    return configuration.parsed(system_id, version, load)
+    return configuration.parsed(system_id, version, lambda: data_of_version(system_id, version))
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from django.test import Client
 from django.utils import timezone
 
 from authlinks.models import AttemptOutcome, Authorization, AuthorizationAttempt, State
-from connectedsystems import vault
+from connectedsystems import saving, vault
 from connectedsystems.diagnosis import CATALOGUE, GROUPS
 from connectedsystems.errors import (
     CallFailure,
@@ -32,6 +32,7 @@ from connectedsystems.errors import (
 )
 from connectedsystems.models import Application, Authentication, ConnectedSystem
 from connectedsystems.outbound import Headers, Reply
+from connectedsystems.saving import Wanted
 from integrations import call, conversation, held
 from integrations.models import HeldState, HeldSubmission, Integration, Usage
 
@@ -217,14 +218,14 @@ def _system(slug: str) -> Iterator[ConnectedSystem]:
     application = Application.objects.create(
         slug=f"{_MADE_UP}{uuid.uuid4().hex}", name="In state", open_to_everyone=True
     )
-    made = ConnectedSystem.objects.create(
-        application=application,
-        slug=slug,
-        name=slug.replace("-", " ").capitalize(),
-        base_url="https://in-state.invalid",
-        authentication=Authentication.AUTHORIZATION_CODE,
-        configuration={"oauth": dict(_OAUTH)},
-    )
+    data = {
+        "slug": slug,
+        "name": slug.replace("-", " ").capitalize(),
+        "base_url": "https://in-state.invalid",
+        "authentication": Authentication.AUTHORIZATION_CODE,
+        "oauth": dict(_OAUTH),
+    }
+    made = saving.save(uuid.uuid4(), Wanted(application.pk, data), read=None, by=None).system
     try:
         yield made
     finally:

@@ -12,10 +12,11 @@ from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
 from authlinks.models import Authorization
-from connectedsystems import configuration
+from connectedsystems import configuration, saving
 from connectedsystems.configuration import OAUTH, Configuration
 from connectedsystems.errors import ConfigurationInvalid, Failure, VaultFailure
-from connectedsystems.models import Application, AuditEvent, ConfigurationVersion, ConnectedSystem
+from connectedsystems.models import Application, ConnectedSystem
+from connectedsystems.saving import By, Wanted
 from connectedsystems.written import Box, Errors
 from integrations import definition
 from integrations.models import Integration, IntegrationVersion
@@ -25,14 +26,6 @@ from workbench.discovering import Answer
 SECTIONS: Final = ("applications", "connected_systems", "integrations")
 EVERYONE: Final = "everyone"
 
-_SYSTEM_COLUMNS = (
-    "slug",
-    "name",
-    "description",
-    "base_url",
-    "authorization_message",
-    "authentication",
-)
 _SECRETS_OF = {
     "api_key": {"api_key"},
     "basic": {"password"},
@@ -208,20 +201,24 @@ class _Loading:
             self._broken.add(slug)
             return None
         data, secrets, system_configuration = parsed
-        system = found or ConnectedSystem(id=public_id or uuid.uuid4(), slug=slug)
         ended = self._ended(box, found, system_configuration)
-        ConfigurationVersion.objects.begin(system.pk)
-        change = _write_system(system, application, data, secrets, is_new=found is None)
-        self._touched.append(system)
-        if change != "unchanged":
-            ConfigurationVersion.objects.write(system, self.actor, "bundle")
-            AuditEvent.objects.record(
-                "load_bundle",
-                actor=self.actor,
-                system=system,
-                outcome=change,
-                facts={"reauthorizations": ended} if ended else {},
+        change = "updated" if found else "created"
+        facts = {"reauthorizations": ended} if ended else {}
+        by = By(self.actor, "bundle", "load_bundle", outcome=change, facts=facts)
+        try:
+            saved = saving.save(
+                found.pk if found else public_id or uuid.uuid4(),
+                Wanted(application.pk, data, secrets),
+                read=found.version if found else None,
+                by=by,
             )
+        except saving.Conflict:
+            box.refuse("slug", "was saved by somebody else at this moment: load the file again.")
+            self._broken.add(slug)
+            return None
+        system = saved.system
+        change = change if saved.changed else "unchanged"
+        self._touched.append(system)
         return LoadedSystem(
             slug=slug,
             redirect_uri=system.redirect_uri,
@@ -415,44 +412,6 @@ def _wanted_secrets(secrets: Mapping[str, Any], parsed: Configuration) -> dict[s
     if named := {k: v for k, v in variables.items() if k in parsed.secret_variables}:
         kept["variables"] = named
     return kept
-
-
-@sensitive_variables()
-def _write_system(
-    system: ConnectedSystem,
-    application: Application,
-    data: Mapping[str, Any],
-    secrets: dict[str, Any],
-    *,
-    is_new: bool,
-) -> str:
-    columns: dict[str, str] = {key: data.get(key) or "" for key in _SYSTEM_COLUMNS}
-    columns["authentication"] = columns["authentication"] or "none"
-    rest = {key: value for key, value in data.items() if key not in _SYSTEM_COLUMNS}
-    same = (
-        not is_new
-        and system.application_id == application.pk
-        and all(getattr(system, key) == value for key, value in columns.items())
-        and system.configuration == rest
-        and _same_secrets(system, secrets)
-    )
-    if same:
-        return "unchanged"
-    for key, value in columns.items():
-        setattr(system, key, value)
-    system.application = application
-    system.configuration = rest
-    system.seal_secrets(secrets)
-    system.version = 1 if is_new else system.version + 1
-    system.save(force_insert=is_new)
-    return "created" if is_new else "updated"
-
-
-def _same_secrets(system: ConnectedSystem, secrets: dict[str, Any]) -> bool:
-    try:
-        return system.opened_secrets() == secrets
-    except VaultFailure:
-        return False
 
 
 def _write_integration(

@@ -70,6 +70,18 @@ ENTRIES: dict[str, Entry] = {
         who=(END_USER, ADMIN),
         retry=True,
     ),
+    "saved_meanwhile": Entry(
+        title="Somebody else saved this meanwhile",
+        status=409,
+        seen="{who|Somebody} saved this[ at {at}], after you had opened it. Nothing of yours is"
+        " saved yet, and nothing that you typed is lost.",
+        cause="Two people worked on the same settings at the same time.",
+        fix="Compare what is stored now with what you typed. Change what you typed where the other"
+        " is right, then save again: that is written over what is stored now.",
+        user="Somebody else saved this while you were at it. Compare both, then save again.",
+        who=(DESIGNER,),
+        retry=True,
+    ),
     "not_found": Entry(
         title="There is nothing here",
         status=404,

@@ -19,7 +19,7 @@ from django.utils.crypto import salted_hmac
 
 from connectedsystems import configuration, redact, vault
 from connectedsystems.diagnosis import Diagnosis, diagnose
-from connectedsystems.errors import VaultFailure
+from connectedsystems.errors import ConfigurationInvalid, VaultFailure
 from connectedsystems.fields import SealedField
 
 if TYPE_CHECKING:
@@ -117,6 +117,8 @@ class ConnectedSystem(models.Model):
 
     ``configuration`` holds the bundle's keys that are neither columns nor secrets (``oauth``,
     ``variables``, ...); ``secrets`` is a sealed JSON object (``client_secret``, ...).
+    ``unseen_reach`` is what no admin has looked at yet, if a designer made it lead elsewhere:
+    ``{"was": [...], "now": [...], "by": [...], "since": ...}``, see ``Configuration.reach``.
     """
 
     id = models.UUIDField("public id", primary_key=True, default=uuid.uuid4, editable=False)
@@ -135,6 +137,7 @@ class ConnectedSystem(models.Model):
     )
     configuration = models.JSONField(default=dict, blank=True)
     secrets = SealedField(null=True, blank=True, editable=False)
+    unseen_reach = models.JSONField(default=dict, blank=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -166,6 +169,14 @@ class ConnectedSystem(models.Model):
         """The circuit, while it is open; for many systems with ``select_related("circuit")``."""
         found: Circuit | None = getattr(self, "circuit", None)
         return found if found is not None and found.base_url == self.base_url else None
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that users, their tokens and data are sent to; () where it cannot be read."""
+        try:
+            return self.parsed().hosts
+        except ConfigurationInvalid:
+            return ()
 
     @property
     def host(self) -> str:

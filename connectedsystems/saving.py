@@ -18,6 +18,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from connectedsystems import configuration
 from connectedsystems.errors import VaultFailure
 from connectedsystems.models import AuditEvent, ConfigurationVersion, ConnectedSystem
 
@@ -31,7 +32,8 @@ COLUMNS: Final = (
 )
 """Keys of the bundle that are columns of the row; the others stand in ``configuration``."""
 
-_WRITTEN: Final = (*COLUMNS, "application_id", "configuration", "logo", "logo_etag")
+_COMPARED: Final = (*COLUMNS, "application_id", "configuration", "logo_etag")
+_WRITTEN: Final = (*_COMPARED, "logo", "unseen_reach")
 
 
 class Conflict(Exception):
@@ -87,6 +89,7 @@ def save(system_id: uuid.UUID, wanted: Wanted, *, read: int | None, by: By | Non
     for a system that is made up for a test and goes away again: it leaves no trace.
     Raises Conflict, and then nothing was written.
     """
+    moved: dict[str, list[str]] = {}
     with transaction.atomic():
         before = ConnectedSystem.objects.filter(pk=system_id).first()
         row = _filled(system_id, wanted, before)
@@ -98,10 +101,23 @@ def save(system_id: uuid.UUID, wanted: Wanted, *, read: int | None, by: By | Non
             raise Conflict(before, read)
         else:
             ConfigurationVersion.objects.begin(system_id)
+            moved = _note_reach(before, row, by)
             _update(row, read, with_secrets=wanted.secrets is not None)
         if by is not None:
             _remember(row, by)
+            if moved:
+                _record_reach(row, by, moved)
     return Saved(row, changed=True)
+
+
+def look_at_reach(system: ConnectedSystem, actor: Any) -> None:
+    """An admin has looked at where this system leads now: the overview need not show it on."""
+    with transaction.atomic():
+        seen = ConnectedSystem.objects.filter(pk=system.pk, unseen_reach=system.unseen_reach)
+        if system.unseen_reach and seen.update(unseen_reach={}):
+            AuditEvent.objects.record(
+                "origin_change_seen", actor=actor, system=system, facts=system.unseen_reach
+            )
 
 
 def record_deletion(system: ConnectedSystem, actor: Any) -> None:
@@ -138,8 +154,7 @@ def _filled(
 @sensitive_variables()
 def _is_same(before: ConnectedSystem, row: ConnectedSystem, wanted: Wanted) -> bool:
     """Whether nothing would change; a picture is known by its etag."""
-    names = [name for name in _WRITTEN if name != "logo"]
-    if any(getattr(before, name) != getattr(row, name) for name in names):
+    if any(getattr(before, name) != getattr(row, name) for name in _COMPARED):
         return False
     if wanted.secrets is None:
         return True
@@ -147,6 +162,34 @@ def _is_same(before: ConnectedSystem, row: ConnectedSystem, wanted: Wanted) -> b
         return before.opened_secrets() == row.opened_secrets()
     except VaultFailure:
         return False
+
+
+def _note_reach(before: ConnectedSystem, row: ConnectedSystem, by: By | None) -> dict[str, Any]:
+    """Whether tokens and secrets go elsewhere from now on: the facts for the audit, or {}.
+
+    What a designer does stays on the admins' overview until one of them has looked. Several
+    changes add up: one that leads away and back again has still led away.
+    """
+    was, now = (configuration.read(each.as_data()).reach for each in (before, row))
+    row.unseen_reach = before.unseen_reach
+    if set(was) == set(now):
+        return {}
+    actor = by.actor if by is not None else None
+    if actor is not None and not actor.is_superuser:
+        known = before.unseen_reach or {"was": list(was), "now": [], "by": []}
+        row.unseen_reach = {
+            "was": known["was"],
+            "now": list(dict.fromkeys([*known["now"], *now])),
+            "by": list(dict.fromkeys([*known["by"], actor.get_username()])),
+            "since": known.get("since") or timezone.now().isoformat(),
+        }
+    return {"was": list(was), "now": list(now)}
+
+
+def _record_reach(row: ConnectedSystem, by: By, moved: dict[str, Any]) -> None:
+    AuditEvent.objects.record(
+        "origin_changed", actor=by.actor, system=row, outcome="leads elsewhere", facts=moved
+    )
 
 
 def _insert(row: ConnectedSystem) -> None:

@@ -13,6 +13,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from authlinks.models import AttemptOutcome, Authorization, AuthorizationAttempt, State
 from connectedsystems.diagnosis import diagnose
@@ -57,6 +58,26 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class LeadsElsewhere:
+    """A system that a designer made lead to other hosts, until an admin has looked."""
+
+    system: ConnectedSystem
+    added: list[str]
+    gone: list[str]
+    by: str
+    since: datetime | None
+
+    @property
+    def url(self) -> str:
+        return reverse("admin:connectedsystems_connectedsystem_change", args=[self.system.pk])
+
+    @property
+    def looked_at(self) -> str:
+        """Where an admin says that they have looked."""
+        return reverse("admin:connectedsystems_connectedsystem_looked_at", args=[self.system.pk])
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """The desk's first page."""
 
@@ -64,6 +85,7 @@ class Overview:
     states: list[tuple[str, str, int]]
     failures: list[Failed]
     systems: int
+    elsewhere: list[LeadsElsewhere]
 
 
 def overview(request: HttpRequest) -> Overview:
@@ -79,6 +101,21 @@ def overview(request: HttpRequest) -> Overview:
         states=_totals(states),
         failures=_failures(systems, since),
         systems=len(systems),
+        elsewhere=[_elsewhere(each) for each in systems.values() if each.unseen_reach]
+        if is_admin(request)
+        else [],
+    )
+
+
+def _elsewhere(system: ConnectedSystem) -> LeadsElsewhere:
+    noted = system.unseen_reach
+    was, now = list(noted.get("was", [])), list(noted.get("now", []))
+    return LeadsElsewhere(
+        system=system,
+        added=[each for each in now if each not in was],
+        gone=[each for each in was if each not in now],
+        by=", ".join(noted.get("by", [])),
+        since=parse_datetime(str(noted.get("since", ""))),
     )
 
 

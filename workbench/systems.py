@@ -6,9 +6,11 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
 from django.forms.widgets import Media, Script
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
@@ -24,6 +26,7 @@ from connectedsystems.saving import By
 from workbench import cautions, discovering, drafts, finding, known, tries, typedsecrets
 from workbench.cautions import Caution
 from workbench.filters import HostFilter, SystemStateFilter
+from workbench.roles import is_admin
 from workbench.site import desk
 from workbench.systemform import SystemForm
 from workbench.told import NOTHING, badge, moment
@@ -93,9 +96,23 @@ class ConnectedSystems(Versioned):
                 "draft/<uuid:public_id>/status/", self._draft(drafts.status), name=f"{name}_status"
             ),
             path("draft/<uuid:public_id>/back/", self._draft(drafts.back), name=f"{name}_back"),
+            path(
+                "<uuid:pk>/looked-at/",
+                self.admin_site.admin_view(self.looked_at),
+                name="connectedsystems_connectedsystem_looked_at",
+            ),
             path("known/", self._draft(known.known), name="connectedsystems_connectedsystem_known"),
             *super().get_urls(),
         ]
+
+    def looked_at(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """An admin has looked at the hosts that a system leads to now."""
+        if not is_admin(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        saving.look_at_reach(get_object_or_404(ConnectedSystem, pk=pk), request.user)
+        return HttpResponseRedirect(reverse("admin:index"))
 
     def _draft(self, view: Any) -> Any:
         def with_admin(request: HttpRequest, **kwargs: Any) -> HttpResponse:

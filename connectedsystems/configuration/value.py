@@ -175,6 +175,36 @@ class Configuration:
             ]
         )
 
+    @cached_property
+    def reach(self) -> tuple[str, ...]:
+        """Where users, tokens and secrets are sent: origins as written, and what decides them.
+
+        ``("https://acme.example", "https://{pod}.acme.example", "{pod} is token pod_name")``
+        """
+        origins_ = [_origin(text) for text in self._leading_somewhere()]
+        decided = [
+            f"{{{name}}} is {where} {expression}" for where, name, expression in self._deciding()
+        ]
+        return tuple(dict.fromkeys([*origins_, *decided]))
+
+    @cached_property
+    def hosts(self) -> tuple[str, ...]:
+        """The same for people, hosts alone: ``("acme.example", "….acme.example")``.
+
+        A part that is captured stands as "…"; what leads to no known domain is left out.
+        """
+        written = [_origin(text).partition("://")[2] for text in self._leading_somewhere()]
+        shown = [_PLACEHOLDER.sub("…", host) for host in written]
+        return tuple(dict.fromkeys(host for host in shown if host))
+
+    def _leading_somewhere(self) -> list[str]:
+        """Every address of the other system, in the order in which a user meets them."""
+        written = origins.addresses(self.oauth, "") if self.uses_oauth else {}
+        first = self.oauth.get("authorization_endpoint") if self.uses_oauth else ""
+        last = self.oauth.get("revocation_endpoint") if self.uses_oauth else ""
+        found = [first, *written.values(), self.base_url, last]
+        return [self.with_variables(text) for text in found if text]
+
     def filled(self, key: str) -> str:
         """An address of the ``oauth`` box with the variables in it; captures stand as written."""
         return self.with_variables(self.oauth.get(key))
@@ -197,6 +227,8 @@ class Configuration:
         as_written = {name: f"{{{name}}}" for name in placeholders.names(text)}
         return placeholders.fill_text(text, {**as_written, **self.variables})
 
+
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 
 _CLIENT_KEYS = frozenset(EVERYTHING["oauth"]) - {
     "client_secret",

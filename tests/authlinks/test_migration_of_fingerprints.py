@@ -39,7 +39,7 @@ def test_H3_its_copies_are_the_hash_of_before_and_the_hash_of_now(system: dict[s
 def test_H3_no_authorization_ends_and_an_ended_one_stays_so(alice: Any) -> None:
     latest = MigrationExecutor(connection).loader.graph.leaf_nodes()
     try:
-        apps = MigrationExecutor(connection).migrate(BEFORE).apps
+        apps = _back()
         made = _write(apps, alice.pk)
         MigrationExecutor(connection).migrate(latest)
         from authlinks.models import Authorization, AuthorizationAttempt
@@ -50,12 +50,18 @@ def test_H3_no_authorization_ends_and_an_ended_one_stays_so(alice: Any) -> None:
             assert Authorization.objects.get(pk=ended).fingerprint == "0" * 64
         assert AuthorizationAttempt.objects.get().outcome == "failed"
 
-        apps = MigrationExecutor(connection).migrate(BEFORE).apps
+        apps = _back()
         rows = apps.get_model("authlinks", "Authorization").objects
         for system in WRITTEN:
             assert rows.get(pk=made[system["slug"]][0]).fingerprint == system["fingerprint"]
     finally:
         MigrationExecutor(connection).migrate(latest)
+
+
+def _back() -> Any:
+    """The models as they were before, over the tables as they were."""
+    MigrationExecutor(connection).migrate(BEFORE)
+    return MigrationExecutor(connection).loader.project_state(BEFORE).apps
 
 
 def _write(apps: Any, user_id: int) -> dict[str, tuple[uuid.UUID, uuid.UUID]]:

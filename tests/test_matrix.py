@@ -70,7 +70,7 @@ ADDRESSES: dict[str, Row] = {
     "admin/connectedsystems/application/load/": DESK,
     "admin/connectedsystems/application/<path:object_id>/bundle/": MINE,
     "admin/connectedsystems/connectedsystem/known/": DESK,
-    "admin/connectedsystems/connectedsystem/<uuid:pk>/looked-at/": ADMINS_BY_POST,
+    "admin/connectedsystems/connectedsystem/<uuid:public_id>/looked-at/": ADMINS_BY_POST,
     "admin/connectedsystems/connectedsystem/draft/authorize/": DESK_BY_POST,
     "admin/connectedsystems/connectedsystem/draft/done/": DESK_BY_POST,
     "admin/connectedsystems/connectedsystem/draft/check/": DESK_BY_POST,

@@ -97,7 +97,7 @@ class ConnectedSystems(Versioned):
             ),
             path("draft/<uuid:public_id>/back/", self._draft(drafts.back), name=f"{name}_back"),
             path(
-                "<uuid:pk>/looked-at/",
+                "<uuid:public_id>/looked-at/",
                 self.admin_site.admin_view(self.looked_at),
                 name="connectedsystems_connectedsystem_looked_at",
             ),
@@ -105,13 +105,13 @@ class ConnectedSystems(Versioned):
             *super().get_urls(),
         ]
 
-    def looked_at(self, request: HttpRequest, pk: Any) -> HttpResponse:
+    def looked_at(self, request: HttpRequest, public_id: Any) -> HttpResponse:
         """An admin has looked at the hosts that a system leads to now."""
         if not is_admin(request):
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        saving.look_at_reach(get_object_or_404(ConnectedSystem, pk=pk), request.user)
+        saving.look_at_reach(get_object_or_404(ConnectedSystem, pk=public_id), request.user)
         return HttpResponseRedirect(reverse("admin:index"))
 
     def _draft(self, view: Any) -> Any:

@@ -289,7 +289,7 @@ def _keep(
         attempt.system_id,
         attempt.user_id,
         answer,
-        client=walked_with.client(),
+        client=walked_with.client().knowing(captures),
         fingerprint=walked_with.fingerprint,
         captures=sealed,
     )

@@ -18,7 +18,8 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 from django.views.decorators.debug import sensitive_variables
 
-from authlinks.columns import token_columns
+from authlinks import endings, revoking
+from authlinks.columns import obtained_columns, token_columns
 from authlinks.models import Authorization, place_of
 from authlinks.rows import Row
 from connectedsystems import outbound, share, vault
@@ -98,6 +99,7 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
     except VaultFailure as failure:
         release(row.id, lease)
         return TokenUnavailable("decrypt_failed", subject="authorization", **failure.facts)
+    obtained = revocation.obtained_under(client) if party.own else endings.obtained_of(row.id)
     try:
         answer = _ask_in_turn(party, client, refresh_token)
     except Failure as failure:
@@ -109,7 +111,7 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
         release(row.id, lease)
         raise
     if not _saved(party, row, lease, answer, client):
-        _drop_late_answer(party, answer, client)
+        _drop_late_answer(party, answer, client, obtained)
     return None
 
 
@@ -160,6 +162,7 @@ def _saved(party: Party, row: Row, lease: str, answer: TokenAnswer, client: Clie
         columns["captures"] = vault.seal(json.dumps(captures), place)
     if party.own:
         columns |= {"fingerprint": party.fingerprint, "scope_requested": client.scope}
+        columns |= obtained_columns(client)
     with transaction.atomic(durable=True):
         return bool(
             Authorization.objects.filter(pk=row.id, version=row.version, lease_owner=lease).update(
@@ -181,23 +184,26 @@ def _opened_captures(party: Party, row: Row) -> dict[str, Any]:
     return values
 
 
-def _drop_late_answer(party: Party, answer: TokenAnswer, client: Client) -> None:
+def _drop_late_answer(
+    party: Party, answer: TokenAnswer, client: Client, obtained: revocation.Obtained
+) -> None:
     """A pair that came too late: revoked after a disconnect, left alone after a new walk.
 
-    At many servers revoking the old pair would end the new one too.
+    At many servers revoking the old pair would end the new one too. ``obtained``: under what the
+    authorization stood that was renewed; the pair goes nowhere else.
     """
     if Authorization.objects.at(party.system_id, party.user_id).exists():
         return
-    brought: tuple[tuple[str | None, revocation.Hint], ...] = (
-        (answer.refresh_token, "refresh_token"),
-        (answer.access_token, "access_token"),
+    owner = uuid.uuid4().hex
+    late = endings.end_late(
+        party.system_id,
+        party.user_id,
+        answer,
+        client=client,
+        obtained=obtained,
+        lease=owner,
     )
-    for value, hint in brought:
-        if value and client.revocation_endpoint:
-            try:
-                revocation.revoke(client, value, hint, outbound.deadline_in(REQUEST_SECONDS))
-            except Failure as failure:
-                log.warning("late_token_not_revoked", code=failure.code)
+    revoking.revoke_row(late, owner)
 
 
 @sensitive_variables()

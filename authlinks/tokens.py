@@ -19,8 +19,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from authlinks import renewal
-from authlinks.columns import token_columns
+from authlinks import renewal, revoking
+from authlinks.columns import obtained_columns, token_columns
 from authlinks.models import Authorization, place_of
 from authlinks.rows import Row, read_row
 from connectedsystems import share, vault
@@ -242,7 +242,8 @@ def store(
     """Keep what a walk brought, in place of whatever stood there before.
 
     All columns in one statement; a refresh token that did not come again is not kept
-    (it belongs to the earlier permission).
+    (it belongs to the earlier permission). ``client`` knows what was captured. What is still to be
+    revoked of an earlier permission is dropped: at many servers it would end the new one.
     """
     columns = token_columns(system_id, user_id, answer, client)
     columns |= {
@@ -253,6 +254,7 @@ def store(
         "fingerprint": fingerprint,
         "authorized_at": Now(),
         "renewed_at": None,
+        **obtained_columns(client),
     }
     with transaction.atomic():
         found = Authorization.objects.at(system_id, user_id)
@@ -262,4 +264,5 @@ def store(
                     Authorization.objects.create(system_id=system_id, user_id=user_id, **columns)
             except IntegrityError:
                 found.update(version=F("version") + 1, **columns)
+        revoking.drop_replaced(user_id, columns["obtained_client"])
     return Authorization.objects.at(system_id, user_id).get()

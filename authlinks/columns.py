@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from authlinks.models import place_of
 from connectedsystems import vault
+from connectedsystems.oauth import revocation
 from connectedsystems.oauth.answer import TokenAnswer
 from connectedsystems.oauth.client import Client
 
@@ -64,3 +65,9 @@ def token_columns(
     if answer.refresh_token is not None:
         columns["refresh_token"] = sealed("refresh_token", answer.refresh_token)
     return columns
+
+
+def obtained_columns(client: Client) -> dict[str, str]:
+    """The columns that say under what tokens were obtained; its captures are among the values."""
+    marks = revocation.obtained_under(client)
+    return {"obtained_client": marks.client, "revocation_origin": marks.origin}

@@ -19,7 +19,8 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 from django.views.decorators.debug import sensitive_variables
 
-from authlinks.columns import sealed_captures, token_columns
+from authlinks import endings, revoking
+from authlinks.columns import obtained_columns, sealed_captures, token_columns
 from authlinks.models import ORIGIN_MOVED, Authorization, place_of
 from authlinks.rows import Row
 from connectedsystems import outbound, share, vault
@@ -107,10 +108,11 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
         # The system's own token follows its secret, which has origins of its own.
         standing = _standing(row, client)
         client = replace(client, guard=standing.check)
+    obtained = revocation.obtained_under(client) if party.own else endings.obtained_of(row.id)
     try:
         answer = _ask_in_turn(party, client, refresh_token)
     except OriginMoved as moved:
-        return _end_moved(party, row, lease, client, moved)
+        return _end_moved(party, row, lease, client, moved, obtained)
     except Failure as failure:
         if failure.code == "busy":
             release(row.id, lease)
@@ -123,9 +125,9 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
         saved = _saved(party, row, lease, answer, client, standing)
     except OriginMoved as moved:
         moved.answer = answer
-        return _end_moved(party, row, lease, client, moved)
+        return _end_moved(party, row, lease, client, moved, obtained)
     if not saved:
-        _drop_late_answer(party, answer, client)
+        _drop_late_answer(party, answer, client, obtained)
     return None
 
 
@@ -137,7 +139,12 @@ def _standing(row: Row, client: Client) -> Standing:
 
 @sensitive_variables()
 def _end_moved(
-    party: Party, row: Row, lease: str, client: Client, moved: OriginMoved
+    party: Party,
+    row: Row,
+    lease: str,
+    client: Client,
+    moved: OriginMoved,
+    obtained: revocation.Obtained,
 ) -> TokenUnavailable | None:
     """Another origin would get the tokens: nothing is sent there, and only the user can go on.
 
@@ -158,7 +165,7 @@ def _end_moved(
         ).update(version=F("version") + 1, **columns)
     if not changed:
         if moved.answer is not None:
-            _drop_late_answer(party, moved.answer, client)
+            _drop_late_answer(party, moved.answer, client, obtained)
         return None
     log.warning("origin_moved", **moved.facts)
     authorization = Authorization.objects.select_related("system", "user").get(pk=row.id)
@@ -228,6 +235,7 @@ def _saved(
         columns["captures"] = sealed_captures(party.system_id, party.user_id, captures)
     if party.own:
         columns |= {"fingerprint": party.fingerprint, "scope_requested": client.scope}
+        columns |= obtained_columns(client)
     with transaction.atomic(durable=True):
         return bool(
             Authorization.objects.filter(pk=row.id, version=row.version, lease_owner=lease).update(
@@ -259,23 +267,26 @@ def _opened_captures(party: Party, row: Row) -> dict[str, Any]:
     return values
 
 
-def _drop_late_answer(party: Party, answer: TokenAnswer, client: Client) -> None:
+def _drop_late_answer(
+    party: Party, answer: TokenAnswer, client: Client, obtained: revocation.Obtained
+) -> None:
     """A pair that came too late: revoked after a disconnect, left alone after a new walk.
 
-    At many servers revoking the old pair would end the new one too.
+    At many servers revoking the old pair would end the new one too. ``obtained``: under what the
+    authorization stood that was renewed; the pair goes nowhere else.
     """
     if Authorization.objects.at(party.system_id, party.user_id).exists():
         return
-    brought: tuple[tuple[str | None, revocation.Hint], ...] = (
-        (answer.refresh_token, "refresh_token"),
-        (answer.access_token, "access_token"),
+    owner = uuid.uuid4().hex
+    late = endings.end_late(
+        party.system_id,
+        party.user_id,
+        answer,
+        client=client,
+        obtained=obtained,
+        lease=owner,
     )
-    for value, hint in brought:
-        if value and client.revocation_endpoint:
-            try:
-                revocation.revoke(client, value, hint, outbound.deadline_in(REQUEST_SECONDS))
-            except Failure as failure:
-                log.warning("late_token_not_revoked", code=failure.code)
+    revoking.revoke_row(late, owner)
 
 
 @sensitive_variables()

@@ -20,8 +20,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from authlinks import renewal
-from authlinks.columns import sealed_captures, token_columns
+from authlinks import renewal, revoking
+from authlinks.columns import obtained_columns, sealed_captures, token_columns
 from authlinks.models import ORIGIN_MOVED, Authorization, place_of
 from authlinks.rows import Row, read_row
 from connectedsystems import share
@@ -251,18 +251,21 @@ def store(
     """Keep what a walk brought, in place of whatever stood there before.
 
     All columns in one statement; a refresh token that did not come again is not kept
-    (it belongs to the earlier permission). ``captures`` are all that the walk captured.
+    (it belongs to the earlier permission). ``captures`` are all that the walk captured. What is
+    still to be revoked of an earlier permission is dropped: at many servers it would end the new.
     """
+    client = client.knowing(captures)
     columns = token_columns(system_id, user_id, answer, client)
     columns |= {
         "refresh_token": columns.get("refresh_token"),
         "captures": sealed_captures(system_id, user_id, captures),
-        "origins": standing.stored_of(client.knowing(captures)),
+        "origins": standing.stored_of(client),
         "scope_requested": client.scope,
         "scope": answer.scope or client.scope,
         "fingerprint": fingerprint,
         "authorized_at": Now(),
         "renewed_at": None,
+        **obtained_columns(client),
     }
     with transaction.atomic():
         found = Authorization.objects.at(system_id, user_id)
@@ -272,4 +275,5 @@ def store(
                     Authorization.objects.create(system_id=system_id, user_id=user_id, **columns)
             except IntegrityError:
                 found.update(version=F("version") + 1, **columns)
+        revoking.drop_replaced(user_id, columns["obtained_client"])
     return Authorization.objects.at(system_id, user_id).get()

@@ -337,9 +337,7 @@ def announce(request: HttpRequest, system: ConnectedSystem, ended: ending.Ended)
             " ending the permission there; you can remove it in your account settings there.",
         )
     else:
-        diagnosis = diagnose("revocation_failed", ended.facts)
+        diagnosis = diagnose(ended.code, {"system": system.name, **ended.facts})
         messages.warning(
-            request,
-            f"{system.name} is forgotten here. {diagnosis.user}",
-            extra_tags="revocation_failed",
+            request, f"{system.name} is forgotten here. {diagnosis.user}", extra_tags=ended.code
         )

@@ -148,15 +148,6 @@ def check_url(url: str, *, allow_fragment: bool = False) -> None:
         addresses.refuse(host_of(url), "it holds a fragment (#)")
 
 
-def origin_of(url: str) -> str:
-    """``https://api.example.com``, without a default port; the one way to compare where URLs lead.
-
-    RFC 6454 §4. Raises OutboundFailure ``address_refused``.
-    """
-    origin, _ = addresses.split(url)
-    return f"{origin.scheme}://{origin.authority}"
-
-
 def uses_allowed_http(url: str) -> bool:
     """Whether it is plain http to a host of ``OUTBOUND_ALLOW``: worth a warning on a form."""
     try:
@@ -164,6 +155,19 @@ def uses_allowed_http(url: str) -> bool:
     except OutboundFailure:
         return False
     return origin.scheme == "http"
+
+
+def origin_of(url: str) -> str:
+    """``scheme://host``, with the port where it is not the scheme's, read as a request reads it.
+
+    RFC 6454 §4. "" for a URL that would be refused. Two URLs lead to one server where these texts
+    are equal.
+    """
+    try:
+        origin, _ = addresses.split(url)
+    except OutboundFailure:
+        return ""
+    return f"{origin.scheme}://{origin.authority}"
 
 
 def time_limit(seconds: float) -> float:

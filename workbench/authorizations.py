@@ -214,9 +214,11 @@ def _announce(request: HttpRequest, whose: str, system: str, ended: Ended) -> No
             " revocation endpoint, or the tokens could not be opened.",
         )
     else:
-        told_of = diagnose("revocation_failed", ended.facts)
+        told_of = diagnose(ended.code, ended.facts)
+        there = "did not confirm that it is revoked there."
+        if ended.code == "not_revoked":
+            there = "was not asked to revoke it."
         messages.warning(
             request,
-            f"{what}: forgotten here, but {system} did not confirm that it is revoked there."
-            f" {told_of.cause} {told_of.fix}",
+            f"{what}: forgotten here, but {system} {there} {told_of.cause} {told_of.fix}",
         )

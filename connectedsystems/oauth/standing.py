@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connectedsystems import domains, outbound, placeholders
-from connectedsystems.errors import Failure, OutboundFailure
+from connectedsystems.errors import Failure
 from connectedsystems.oauth import origins
 from connectedsystems.oauth.answer import TokenAnswer
 from connectedsystems.oauth.client import Client
@@ -116,7 +116,7 @@ def _origin(client: Client, template: str) -> str:
         return ""
     try:
         return outbound.origin_of(placeholders.fill_url(host, client.values))
-    except (OutboundFailure, ValueError):
+    except ValueError:
         return ""
 
 

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from authlinks import tokens
+from authlinks import revoking, tokens
 from authlinks.models import Authorization
 from authlinks.rows import read_row
 from connectedsystems import outbound, redact
@@ -22,7 +22,10 @@ SECONDS = 15.0
 
 
 class Command(BaseCommand):
-    help = "Renew the tokens that are due, so that nobody's call has to wait for it."
+    help = (
+        "Renew the tokens that are due, so that nobody's call has to wait for it; then go on with"
+        " the revocations that wait."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -49,6 +52,11 @@ class Command(BaseCommand):
             if outcome:
                 codes[(authorization.system.slug, outcome)] += 1
         self.stdout.write(f"renewed: {counts['renewed']}, not renewed: {counts['not renewed']}")
+        done = revoking.empty(revoking.JOB_SECONDS)
+        if done:
+            self.stdout.write(
+                ", ".join(f"{outcome}: {number}" for outcome, number in sorted(done.items()))
+            )
         if codes:
             raise CommandError("\n".join(_told(slug, code, n) for (slug, code), n in codes.items()))
 

@@ -22,6 +22,8 @@ ROOMS = {
     "authlib": r"connectedsystems/oauth/.*",
     "joserfc": r"connectedsystems/oauth/.*",
     "cryptography": r"connectedsystems/vault\.py",
+    "jmespath": r"connectedsystems/expressions\.py",
+    "re2": r"connectedsystems/patterns\.py",
     "environ": r"config/env\.py",
     "django_environ": r"config/env\.py",
 }

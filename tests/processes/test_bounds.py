@@ -176,7 +176,7 @@ def test_G4_an_answer_at_the_callback(odd: Odd, guest: Callable[[], Guest], wher
     for number, expression in enumerate(EXPONENTIAL):
         captures = {f"x{n}": expression for n in range(9)}
         token = f"{odd.url}/oauth/token"
-        oauth: dict[str, Any] = {
+        boxes: dict[str, dict[str, Any]] = {
             "token_response": {"token_response": {"expires_in": expression}},
             "captures": {"captures": {"token": captures}},
             "second": {"second_exchange": {"endpoint": token, "captures": captures}},
@@ -187,8 +187,8 @@ def test_G4_an_answer_at_the_callback(odd: Odd, guest: Callable[[], Guest], wher
                     "choose": {"list": "[@]", "value": expression, "label": expression},
                 }
             },
-        }[where]
-        make_system(odd.url, f"odd{number}", oauth=oauth)
+        }
+        make_system(odd.url, f"odd{number}", oauth=boxes[where])
     alice = guest()
     before = peak(alice.site)
     for number in range(len(EXPONENTIAL)):

@@ -24,6 +24,7 @@ from connectedsystems.errors import (
     TokenUnavailable,
     VaultFailure,
 )
+from connectedsystems.expressions import Budget, NotFound, TooCostly, find, for_call
 from connectedsystems.kept import Kept
 from connectedsystems.models import (
     Authentication,
@@ -36,7 +37,6 @@ from connectedsystems.outbound import Reply
 from integrations import answers, circuit, paging, request
 from integrations import inputs as typed
 from integrations.definition import Definition, read
-from integrations.expressions import NotFound, find
 from integrations.lookup import Target
 from integrations.models import Integration
 from integrations.response import result_of
@@ -94,6 +94,8 @@ class Call:
     sent_secrets: list[str] = field(init=False, repr=False, default_factory=list)
     pages: paging.Pages | None = field(init=False, repr=False, default=None)
     is_shaped: bool = field(init=False, default=False)
+    budget: Budget = field(init=False, repr=False, default_factory=for_call)
+    """What this call's expressions may cost, on all its replies together."""
 
     def prepare(self) -> None:
         """Read what is to be said. Raises CallFailure ``not_allowed`` and VaultFailure."""
@@ -154,11 +156,12 @@ class Call:
         """What the reply says of a failure; one that was made of others has been asked before."""
         if self.is_shaped:
             return None
-        return answers.failure_in(reply, self.definition.success, self.definition.error_message)
+        definition = self.definition
+        return answers.failure_in(reply, definition.success, definition.error_message, self.budget)
 
     def _pages(self, values: Mapping[str, Any]) -> Reply:
         """All pages of a list as one reply; one that fails is the failure of the call."""
-        pages = self.pages = paging.Pages(self.definition.pagination)
+        pages = self.pages = paging.Pages(self.definition.pagination, self.budget)
         while True:
             try:
                 reply = self._talk(values)
@@ -182,10 +185,13 @@ class Call:
         try:
             if data is None and reply.body.strip() not in (b"", b"null"):
                 raise NotFound("the answer is no JSON")
-            shaped = paging.with_data(reply, find(self.definition.result, data))
+            shaped = paging.with_data(reply, find(self.definition.result, data, self.budget))
         except NotFound as reason:
             facts = {"status": reply.status, "field": "result", "reason": str(reason)}
             raise Answered("result_rule_failed", reply, **facts) from None
+        except TooCostly as reason:
+            failure = answers.too_costly(reply, "result", reason)
+            raise Answered(failure.code, reply, **failure.facts) from None
         self.is_shaped = True
         return shaped
 
@@ -210,13 +216,13 @@ class Call:
         token = tokens.usable_token(party, self.target.row, deadline=self.deadline)
         reply = self._send(values, token)
         for _ in range(2):
-            if not answers.token_not_accepted(reply, self.system):
+            if not self._not_accepted(reply):
                 break
             # A rejected token means that nothing was executed, so a write is repeated too. The
             # second round is for a token that somebody else's renewal ended on its way there.
             token = self._token_after_rejection(party, token, reply)
             reply = self._send(values, token)
-        if answers.token_not_accepted(reply, self.system):
+        if self._not_accepted(reply):
             tokens.end(token.row.id, token.version, "token_rejected")
             raise Answered("needs_authorization", reply, cause="token_rejected")
         if answers.plain_refusal(reply):
@@ -253,7 +259,7 @@ class Call:
                 raise
             raise Answered("call_refused", reply, **self._refusal(reply)) from None
         reply = self._send(values, token)
-        if answers.token_not_accepted(reply, self.system):
+        if self._not_accepted(reply):
             tokens.end(token.row.id, token.version, "token_rejected")
             raise Answered("needs_authorization", reply, cause="token_rejected")
         if answers.plain_refusal(reply):
@@ -267,18 +273,27 @@ class Call:
         party = self._party(None)
         token = tokens.usable_token(party, self.target.row, deadline=self.deadline)
         reply = self._send(values, token)
-        if not answers.token_not_accepted(reply, self.system):
+        if not self._not_accepted(reply):
             return reply
         if not token.fresh and token.row.refusal_tried_version != token.version:
             token = self._renewed(party, token)
             reply = self._send(values, token)
-            if not answers.token_not_accepted(reply, self.system):
+            if not self._not_accepted(reply):
                 return reply
         tokens.remember_refusal(token.row.id, token.version)
         raise Answered("call_refused", reply, **self._refusal(reply))
 
+    def _not_accepted(self, reply: Reply) -> bool:
+        """Whether the token is no longer good. Raises Answered: a write may have been done."""
+        try:
+            return answers.token_not_accepted(reply, self.system, self.budget)
+        except CallFailure as failure:
+            raise Answered(failure.code, reply, **failure.facts) from None
+
     def _refusal(self, reply: Reply) -> dict[str, Any]:
-        failure = answers.failure_in(reply, error_message=self.definition.error_message)
+        failure = answers.failure_in(
+            reply, error_message=self.definition.error_message, budget=self.budget
+        )
         return failure.facts if failure else {}
 
     def _party(self, user_id: int | None) -> Party:

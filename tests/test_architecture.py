@@ -23,6 +23,8 @@ ROOMS = {
     "joserfc": r"connectedsystems/oauth/.*",
     "cryptography": r"connectedsystems/vault\.py",
     "publicsuffixlist": r"connectedsystems/domains\.py",
+    "jmespath": r"connectedsystems/expressions\.py",
+    "re2": r"connectedsystems/patterns\.py",
     "environ": r"config/env\.py",
     "django_environ": r"config/env\.py",
 }

@@ -19,6 +19,7 @@ from authlinks.models import AttemptOutcome, Authorization, AuthorizationAttempt
 from connectedsystems.diagnosis import diagnose
 from connectedsystems.errors import ConfigurationInvalid
 from connectedsystems.models import ConnectedSystem
+from connectedsystems.oauth.captures import unsupported_patterns
 from connectedsystems.vault import Sealed
 from integrations.models import CallRecord
 from workbench.columns import key_prefix
@@ -29,6 +30,7 @@ LATELY = timedelta(hours=24)
 MOST_FAILURES = 10
 MOST_TROUBLES = 10
 SILENCE_WEIGHT = 1_000_000
+PATTERN_WEIGHT = 1_000
 NOT_BACK = "attempt_not_finished"
 
 
@@ -195,6 +197,7 @@ def _troubles(
         title = diagnose(row["code"] or NOT_BACK).title
         _blame(found[row["system_id"]], row["number"], "failed attempt", title)
     for trouble in found.values():
+        _tell_of_patterns(trouble)
         _tell_of_silence(trouble)
     worst = sorted(found.values(), key=lambda trouble: -trouble.weight)
     return [trouble for trouble in worst if trouble.reasons][:MOST_TROUBLES]
@@ -205,6 +208,17 @@ def _tell_of_silence(trouble: Trouble) -> None:
     if circuit := trouble.system.open_circuit:
         trouble.weight += SILENCE_WEIGHT
         trouble.reasons.insert(0, circuit.sentence)
+
+
+def _tell_of_patterns(trouble: Trouble) -> None:
+    """A pattern that RE2 does not take stops every new walk, though nobody may have tried yet."""
+    try:
+        written = trouble.system.parsed().oauth.get("capture_patterns") or {}
+    except ConfigurationInvalid:
+        return
+    for refused in unsupported_patterns(written):
+        trouble.weight += PATTERN_WEIGHT
+        trouble.reasons.insert(0, diagnose(refused.code, refused.facts).seen)
 
 
 def _blame(trouble: Trouble, number: int, what: str, reason: str) -> None:

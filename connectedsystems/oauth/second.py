@@ -81,4 +81,6 @@ def _reading(client: Client, box: Any) -> Reading:
         captures=box.get("captures") or {},
         patterns=client.capture_patterns,
         default_expires_in=client.default_expires_in,
+        at="oauth.second_exchange",
+        captures_at="oauth.second_exchange.captures",
     )

@@ -94,3 +94,14 @@ def test_the_number_of_queries_stays_the_same(house: House, as_user: Any, user: 
         make_authorization(house.crm.system, person, fingerprint=f"other{number}")
         make_attempt(house.crm.system.pk, person)
     assert queries() == few
+
+
+def test_G3_it_names_a_stored_pattern_that_cannot_be_used(house: House, as_user: Any) -> None:
+    system = house.hr.system
+    system.configuration["oauth"]["captures"] = {"token": {"site": "site"}}
+    system.configuration["oauth"]["capture_patterns"] = {"site": "(?=a)a+"}
+    system.version += 1
+    system.save()
+    worst = as_user(house.root).get("/admin/").context["overview"].troubles[0]
+    assert worst.system == system
+    assert "site; (?= looks ahead or behind" in worst.reasons[0]

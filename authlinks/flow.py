@@ -182,7 +182,9 @@ def _complete(attempt: AuthorizationAttempt, query_string: str) -> None:
     callback.check_error(answer_here)
     if walked_with.digest != attempt.configuration_digest:
         raise FlowFailure("configuration_changed")
-    with share.inside(attempt.system_id, outbound.deadline_in(EXCHANGE_SECONDS)):
+    deadline = outbound.deadline_in(EXCHANGE_SECONDS)
+    origin = client.knowing(answer_here.captures).token_origin()
+    with share.inside(attempt.system_id, deadline, origin=origin, user=attempt.user_id):
         brought = _exchange(attempt, client, answer_here)
     if attempt.draft:
         question.keep(attempt, brought)
@@ -292,6 +294,7 @@ def _keep(
         client=walked_with.client(),
         fingerprint=walked_with.fingerprint,
         captures=sealed,
+        api_origin=walked_with.api_origin(captures),
     )
 
 

@@ -47,6 +47,7 @@ class Authorization(models.Model):
     """A standing permission at one connected system: one user's, or the system's own.
 
     ``version`` grows with every token stored, so a token is named by (id, version).
+    ``api_origin``: where its calls go, the base URL's origin filled with its captures.
     The lease columns are taken by one conditional UPDATE; see ``tokens``.
     """
 
@@ -69,6 +70,7 @@ class Authorization(models.Model):
     expires_at = models.DateTimeField(null=True)
     lifetime = models.FloatField(null=True)
     fingerprint = models.CharField(max_length=64)
+    api_origin = models.CharField(max_length=300, blank=True, editable=False)
     version = models.PositiveIntegerField(default=1)
     authorized_at = models.DateTimeField()
     renewed_at = models.DateTimeField(null=True)

@@ -125,8 +125,10 @@ def _opened_refresh_token(party: Party, row: Row) -> str:
 
 
 def _ask_in_turn(party: Party, client: Client, refresh_token: str | None) -> TokenAnswer:
-    """The answer, once this process has a thread to spare for the system; else ``busy``."""
-    with share.inside(party.system_id, outbound.deadline_in(REQUEST_SECONDS)):
+    """The answer, once this process has a thread to spare for the endpoint; else ``busy``."""
+    deadline = outbound.deadline_in(REQUEST_SECONDS)
+    origin = client.token_origin(refresh=refresh_token is not None)
+    with share.inside(party.system_id, deadline, origin=origin, user=party.user_id):
         return _ask(client, refresh_token)
 
 
@@ -154,8 +156,9 @@ def _saved(party: Party, row: Row, lease: str, answer: TokenAnswer, client: Clie
     columns["renewed_at"] = Now()
     if answer.scope:
         columns["scope"] = answer.scope
+    captures = {**_opened_captures(party, row), **answer.captures}
+    columns["api_origin"] = party.api_origin(captures)
     if answer.captures:
-        captures = {**_opened_captures(party, row), **answer.captures}
         place = place_of("captures", party.system_id, party.user_id)
         columns["captures"] = vault.seal(json.dumps(captures), place)
     if party.own:

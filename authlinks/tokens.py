@@ -10,8 +10,9 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -45,6 +46,8 @@ class Party:
     user_id: int | None
     fingerprint: str
     client: Callable[[], Client] = field(repr=False)
+    api_origin: Callable[[Mapping[str, Any]], str] = field(repr=False)
+    """Where this party's calls go with these captures, see ``Configuration.api_origin``."""
 
     @property
     def own(self) -> bool:
@@ -63,12 +66,14 @@ def party_of(system: ConnectedSystem, user_id: int | None) -> Party:
         standing = Authorization.objects.at(system.pk, user_id).first()
         return system.client(standing.opened_captures() if standing else {})
 
+    parsed = system.parsed()
     return Party(
         system_id=system.pk,
         system_version=system.version,
         user_id=user_id,
-        fingerprint=system.parsed().fingerprint(),
+        fingerprint=parsed.fingerprint(),
         client=client,
+        api_origin=parsed.api_origin,
     )
 
 
@@ -229,6 +234,11 @@ def touch(row: Row) -> None:
         Authorization.objects.filter(pk=row.id).update(last_used=Now())
 
 
+def note_api_origin(row: Row, origin: str) -> None:
+    """Keep where this authorization's calls go, where that was not known yet."""
+    Authorization.objects.filter(pk=row.id, api_origin="").update(api_origin=origin)
+
+
 @sensitive_variables("answer", "columns")
 def store(
     system_id: uuid.UUID,
@@ -238,16 +248,18 @@ def store(
     client: Client,
     fingerprint: str,
     captures: vault.Sealed | None = None,
+    api_origin: str = "",
 ) -> Authorization:
     """Keep what a walk brought, in place of whatever stood there before.
 
     All columns in one statement; a refresh token that did not come again is not kept
-    (it belongs to the earlier permission).
+    (it belongs to the earlier permission). ``api_origin``: where its calls go.
     """
     columns = token_columns(system_id, user_id, answer, client)
     columns |= {
         "refresh_token": columns.get("refresh_token"),
         "captures": captures,
+        "api_origin": api_origin,
         "scope_requested": client.scope,
         "scope": answer.scope or client.scope,
         "fingerprint": fingerprint,

@@ -158,6 +158,7 @@ def take_over(
         client=system.client(),
         fingerprint=system.parsed().fingerprint(),
         captures=captures,
+        api_origin=system.parsed().api_origin(result.captures),
     )
     Authorization.objects.filter(pk=authorization.pk).update(
         scope_requested=attempt.scope_requested

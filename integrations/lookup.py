@@ -35,10 +35,16 @@ LEFT JOIN authlinks_authorization z ON z.{key} = CASE s.authentication
         WHERE a.system_id = s.id AND a.user_id = %(user_id)s)
     WHEN '{own}' THEN (SELECT a.{key} FROM authlinks_authorization a
         WHERE a.system_id = s.id AND a.user_id IS NULL) END
-LEFT JOIN connectedsystems_circuit c ON c.system_id = s.id AND c.origin IN ('', z.api_origin)
-    AND c.base_url = s.base_url
+LEFT JOIN connectedsystems_circuit c ON c.system_id = s.id AND c.base_url = s.base_url
+    AND {circuit}
 WHERE i.slug = %(slug)s
 """
+
+_CIRCUIT_THERE = {
+    # SQLite would search the index twice for IN, also where the table is empty: 3 of 38 us.
+    "sqlite": "CASE c.origin WHEN '' THEN TRUE ELSE c.origin = z.api_origin END",
+    "postgresql": "c.origin IN ('', z.api_origin)",
+}
 
 _FIRST_OF_ROW = 12
 
@@ -70,6 +76,7 @@ class Target:
 def _sql(vendor: str) -> str:
     return _SQL.format(
         columns=row_columns(vendor),
+        circuit=_CIRCUIT_THERE[vendor],
         # In SQLite an index leads to the rowid, and the id would be one more index on the way.
         key="rowid" if vendor == "sqlite" else "id",
         by_user=Authentication.AUTHORIZATION_CODE.value,

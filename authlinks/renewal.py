@@ -18,6 +18,7 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 from django.views.decorators.debug import sensitive_variables
 
+from authlinks import fresh
 from authlinks.columns import token_columns
 from authlinks.models import Authorization, place_of
 from authlinks.rows import Row
@@ -77,9 +78,8 @@ def take_lease(authorization_id: uuid.UUID, version: int, system_version: int) -
 
 def release(authorization_id: uuid.UUID, owner: str) -> None:
     """Give a lease back without having sent anything."""
-    Authorization.objects.filter(pk=authorization_id, lease_owner=owner).update(
-        lease_owner="", lease_ends=None, refresh_sent_at=None
-    )
+    held = Authorization.objects.filter(pk=authorization_id, lease_owner=owner)
+    fresh.insist(lambda _: held.update(lease_owner="", lease_ends=None, refresh_sent_at=None))
 
 
 @sensitive_variables()
@@ -108,8 +108,13 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
     except BaseException:
         release(row.id, lease)
         raise
-    if not _saved(party, row, lease, answer, client):
-        _drop_late_answer(party, answer, client)
+    try:
+        if not _saved(party, row, lease, answer, client):
+            _drop_late_answer(party, answer, client)
+    except fresh.LOST:
+        # The lease is still named in the row: whoever takes it next knows that an answer was lost.
+        log.error("refresh_outcome_unknown", authorization=str(row.id))
+        return TokenUnavailable("refresh_outcome_unknown", stage="refresh", unsaved=True)
     return None
 
 
@@ -163,12 +168,22 @@ def _saved(party: Party, row: Row, lease: str, answer: TokenAnswer, client: Clie
         columns["captures"] = vault.seal(json.dumps(captures), place)
     if party.own:
         columns |= {"fingerprint": party.fingerprint, "scope_requested": client.scope}
-    with transaction.atomic(durable=True):
-        return bool(
-            Authorization.objects.filter(pk=row.id, version=row.version, lease_owner=lease).update(
-                version=F("version") + 1, **columns
-            )
-        )
+
+    def save(again: bool) -> bool:
+        with transaction.atomic(durable=True):
+            saved = Authorization.objects.filter(
+                pk=row.id, version=row.version, lease_owner=lease
+            ).update(version=F("version") + 1, **columns)
+        return bool(saved) or (again and _holds(row, columns["access_token"]))
+
+    return fresh.insist(save)
+
+
+def _holds(row: Row, access_token: vault.Sealed) -> bool:
+    """Whether a try to save this very answer was committed, though the connection broke then."""
+    return Authorization.objects.filter(
+        pk=row.id, version=row.version + 1, access_token=access_token
+    ).exists()
 
 
 @sensitive_variables()
@@ -189,7 +204,7 @@ def _drop_late_answer(party: Party, answer: TokenAnswer, client: Client) -> None
 
     At many servers revoking the old pair would end the new one too.
     """
-    if Authorization.objects.at(party.system_id, party.user_id).exists():
+    if fresh.insist(lambda _: Authorization.objects.at(party.system_id, party.user_id).exists()):
         return
     brought: tuple[tuple[str | None, revocation.Hint], ...] = (
         (answer.refresh_token, "refresh_token"),
@@ -206,9 +221,10 @@ def _drop_late_answer(party: Party, answer: TokenAnswer, client: Client) -> None
 @sensitive_variables()
 def _note_failure(party: Party, row: Row, lease: str, failure: Failure) -> TokenUnavailable:
     """Save what went wrong and when to try again; say it as the caller should hear it."""
-    kept = Authorization.objects.filter(pk=row.id).values(
-        "failures", "unreadable_refusals", "outcome_unknown"
-    ).first() or {"failures": 0, "unreadable_refusals": 0, "outcome_unknown": False}
+    names = ("failures", "unreadable_refusals", "outcome_unknown")
+    kept = fresh.insist(
+        lambda _: Authorization.objects.filter(pk=row.id).values(*names).first()
+    ) or {"failures": 0, "unreadable_refusals": 0, "outcome_unknown": False}
     status = failure.facts.get("status")
     unreadable = status == 400 and not failure.facts.get("readable", False)
     final = not party.own and (
@@ -242,10 +258,14 @@ def _note_failure(party: Party, row: Row, lease: str, failure: Failure) -> Token
     if isinstance(failure, second.Unfinished) and failure.answer.refresh_token:
         place = place_of("refresh_token", party.system_id, party.user_id)
         columns["refresh_token"] = vault.seal(failure.answer.refresh_token, place)
-    with transaction.atomic(durable=True):
-        changed = Authorization.objects.filter(
-            pk=row.id, version=row.version, lease_owner=lease
-        ).update(**columns)
+
+    def save(_: bool) -> int:
+        with transaction.atomic(durable=True):
+            return Authorization.objects.filter(
+                pk=row.id, version=row.version, lease_owner=lease
+            ).update(**columns)
+
+    changed = fresh.insist(save)
     log.warning("refresh_failed", code=columns["failure_code"], status=status, kept=bool(changed))
     if not final:
         facts["retry_after"] = pause

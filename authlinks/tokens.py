@@ -11,6 +11,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from authlinks import renewal
+from authlinks import fresh, renewal
 from authlinks.columns import token_columns
 from authlinks.models import Authorization, place_of
 from authlinks.rows import Row, read_row
@@ -211,27 +212,31 @@ def _opened(party: Party, row: Row, *, fresh: bool) -> Token:
 
 def end(authorization_id: uuid.UUID, version: int, code: str) -> bool:
     """Mark an unchanged authorization as one that only the user can renew; True if it was."""
-    changed = Authorization.objects.filter(pk=authorization_id, version=version).update(
-        ended_code=code,
-        failure_code="needs_authorization",
-        failure_facts={"cause": code},
-        lease_owner="",
-        lease_ends=None,
+    standing = Authorization.objects.filter(pk=authorization_id, version=version)
+    changed = fresh.insist(
+        lambda _: standing.update(
+            ended_code=code,
+            failure_code="needs_authorization",
+            failure_facts={"cause": code},
+            lease_owner="",
+            lease_ends=None,
+        )
     )
     return bool(changed)
 
 
 def remember_refusal(authorization_id: uuid.UUID, version: int) -> None:
     """Note that a plain 403 was tried once with a renewed token: not again for this one."""
-    Authorization.objects.filter(pk=authorization_id, version=version).update(
-        refusal_tried_version=version
-    )
+    standing = Authorization.objects.filter(pk=authorization_id, version=version)
+    fresh.insist(lambda _: standing.update(refusal_tried_version=version))
 
 
 def touch(row: Row) -> None:
     """Note the use of an authorization, at most once an hour."""
     if row.last_used_long_ago:
-        Authorization.objects.filter(pk=row.id).update(last_used=Now())
+        # An answer is at hand, which a lost connection must not take back.
+        with suppress(*fresh.LOST):
+            Authorization.objects.filter(pk=row.id).update(last_used=Now())
 
 
 def note_api_origin(row: Row, origin: str) -> None:
@@ -266,6 +271,18 @@ def store(
         "authorized_at": Now(),
         "renewed_at": None,
     }
+
+    def save(again: bool) -> Authorization:
+        found = Authorization.objects.at(system_id, user_id)
+        if not (again and found.filter(access_token=columns["access_token"]).exists()):
+            _put(system_id, user_id, columns)
+        return found.get()
+
+    return fresh.insist(save)
+
+
+@sensitive_variables("columns")
+def _put(system_id: uuid.UUID, user_id: int | None, columns: dict[str, Any]) -> None:
     with transaction.atomic():
         found = Authorization.objects.at(system_id, user_id)
         if not found.update(version=F("version") + 1, **columns):
@@ -274,4 +291,3 @@ def store(
                     Authorization.objects.create(system_id=system_id, user_id=user_id, **columns)
             except IntegrityError:
                 found.update(version=F("version") + 1, **columns)
-    return Authorization.objects.at(system_id, user_id).get()

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from authlinks import binding, question, registration, tokens
+from authlinks import binding, fresh, question, registration, tokens
 from authlinks.models import AttemptOutcome, AuthorizationAttempt
 from authlinks.question import Brought
 from authlinks.registration import Registration
@@ -110,12 +111,29 @@ def finish(
         except Failure as failure:
             _fail(attempt, failure)
             raise AttemptFailed(failure, attempt) from None
+        except fresh.LOST:
+            raise AttemptFailed(_lost(attempt), attempt) from None
         except BaseException:
             _fail(attempt, Failure("internal_error"))
             raise
         finally:
-            _tell(attempt, came_back, exchanges)
+            with suppress(*fresh.LOST):
+                _tell(attempt, came_back, exchanges)
     return attempt
+
+
+def _lost(attempt: AuthorizationAttempt) -> Failure:
+    """The database took nothing for seconds: the code is spent, and what it brought is gone."""
+    failure = FlowFailure("authorization_not_saved")
+    log.error("attempt_failed", reference=attempt.reference, code=failure.code)
+    with suppress(*fresh.LOST):
+        AuthorizationAttempt.objects.filter(pk=attempt.pk).update(
+            outcome=AttemptOutcome.FAILED,
+            code=failure.code,
+            verifier=None,
+            finished_at=timezone.now(),
+        )
+    return failure
 
 
 def _tell(
@@ -181,14 +199,16 @@ def _complete(attempt: AuthorizationAttempt, query_string: str) -> None:
     callback.check_error(answer_here)
     if walked_with.digest != attempt.configuration_digest:
         raise FlowFailure("configuration_changed")
-    with share.inside(attempt.system_id, outbound.deadline_in(EXCHANGE_SECONDS)):
+    deadline = outbound.deadline_in(EXCHANGE_SECONDS)
+    origin = client.knowing(answer_here.captures).token_origin()
+    with share.inside(attempt.system_id, deadline, origin=origin, user=attempt.user_id):
         brought = _exchange(attempt, client, answer_here)
     if attempt.draft:
         question.keep(attempt, brought)
         _succeed(attempt, brought)
     elif brought.open_question:
         question.keep(attempt, brought)
-        attempt.save(update_fields=["draft_answer"])
+        fresh.insist(lambda _: attempt.save(update_fields=["draft_answer"]))
     else:
         _take(attempt, walked_with, brought)
 
@@ -210,7 +230,9 @@ def _exchange(attempt: AuthorizationAttempt, client: Client, back: Callback) -> 
         answer=answer,
         captures={**captures, **learned.captures},
         choices=learned.choices if len(learned.choices) > 1 else (),
-        previous=question.previous_account(attempt.system_id, attempt.user_id),
+        previous=fresh.insist(
+            lambda _: question.previous_account(attempt.system_id, attempt.user_id)
+        ),
     )
 
 
@@ -287,6 +309,7 @@ def _keep(
         client=walked_with.client(),
         fingerprint=walked_with.fingerprint,
         captures=captures,
+        api_origin=walked_with.api_origin(captures),
     )
 
 
@@ -312,9 +335,8 @@ def _fail(attempt: AuthorizationAttempt, failure: Failure) -> None:
 def _close(attempt: AuthorizationAttempt) -> None:
     attempt.verifier = None
     attempt.finished_at = timezone.now()
-    attempt.save(
-        update_fields=["outcome", "code", "facts", "verifier", "draft_answer", "finished_at"]
-    )
+    columns = ["outcome", "code", "facts", "verifier", "draft_answer", "finished_at"]
+    fresh.insist(lambda _: attempt.save(update_fields=columns))
 
 
 def _audit(attempt: AuthorizationAttempt, action: str, outcome: str) -> None:

@@ -50,8 +50,9 @@ class Authorization(models.Model):
     """A standing permission at one connected system: one user's, or the system's own.
 
     ``version`` grows with every token stored, so a token is named by (id, version).
-    The lease columns are taken by one conditional UPDATE; see ``tokens``. ``origins`` says where
-    the tokens may go, as far as captured values decide it (``connectedsystems.oauth.standing``).
+    ``api_origin``: where its calls go, the base URL's origin filled with its captures.
+    ``origins``: where the tokens may go, as far as captured values decide it (see
+    ``connectedsystems.oauth.standing``). The lease columns are taken by one conditional UPDATE.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -77,6 +78,7 @@ class Authorization(models.Model):
     obtained_client = models.CharField(max_length=64, blank=True)
     """What the tokens were obtained under, as far as a revocation asks: see ``Obtained``."""
     revocation_origin = models.CharField(max_length=64, blank=True)
+    api_origin = models.CharField(max_length=300, blank=True, editable=False)
     version = models.PositiveIntegerField(default=1)
     authorized_at = models.DateTimeField()
     renewed_at = models.DateTimeField(null=True)

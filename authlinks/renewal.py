@@ -19,7 +19,7 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 from django.views.decorators.debug import sensitive_variables
 
-from authlinks import endings, revoking
+from authlinks import endings, fresh, revoking
 from authlinks.columns import obtained_columns, sealed_captures, token_columns
 from authlinks.models import ORIGIN_MOVED, Authorization, place_of
 from authlinks.rows import Row
@@ -81,9 +81,8 @@ def take_lease(authorization_id: uuid.UUID, version: int, system_version: int) -
 
 def release(authorization_id: uuid.UUID, owner: str) -> None:
     """Give a lease back without having sent anything."""
-    Authorization.objects.filter(pk=authorization_id, lease_owner=owner).update(
-        lease_owner="", lease_ends=None, refresh_sent_at=None
-    )
+    held = Authorization.objects.filter(pk=authorization_id, lease_owner=owner)
+    fresh.insist(lambda _: held.update(lease_owner="", lease_ends=None, refresh_sent_at=None))
 
 
 @sensitive_variables()
@@ -123,12 +122,21 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
         raise
     try:
         saved = _saved(party, row, lease, answer, client, standing)
+        if not saved:
+            _drop_late_answer(party, answer, client, obtained)
     except OriginMoved as moved:
         moved.answer = answer
         return _end_moved(party, row, lease, client, moved, obtained)
-    if not saved:
-        _drop_late_answer(party, answer, client, obtained)
+    except fresh.LOST:
+        return _not_saved(row)
     return None
+
+
+def _not_saved(row: Row) -> TokenUnavailable:
+    """A pair came, and the database was gone for longer than we try."""
+    # The lease is still named in the row: whoever takes it next knows that an answer was lost.
+    log.error("refresh_outcome_unknown", authorization=str(row.id))
+    return TokenUnavailable("refresh_outcome_unknown", stage="refresh", unsaved=True)
 
 
 def _standing(row: Row, client: Client) -> Standing:
@@ -159,11 +167,11 @@ def _end_moved(
         "lease_owner": "",
         "lease_ends": None,
     }
-    with transaction.atomic(durable=True):
-        changed = Authorization.objects.filter(
-            pk=row.id, version=row.version, lease_owner=lease
-        ).update(version=F("version") + 1, **columns)
-    if not changed:
+    try:
+        ended = _put(row, lease, columns)
+    except fresh.LOST:
+        return _not_saved(row)
+    if not ended:
         if moved.answer is not None:
             _drop_late_answer(party, moved.answer, client, obtained)
         return None
@@ -192,8 +200,10 @@ def _opened_refresh_token(party: Party, row: Row) -> str:
 
 
 def _ask_in_turn(party: Party, client: Client, refresh_token: str | None) -> TokenAnswer:
-    """The answer, once this process has a thread to spare for the system; else ``busy``."""
-    with share.inside(party.system_id, outbound.deadline_in(REQUEST_SECONDS)):
+    """The answer, once this process has a thread to spare for the endpoint; else ``busy``."""
+    deadline = outbound.deadline_in(REQUEST_SECONDS)
+    origin = client.token_origin(refresh=refresh_token is not None)
+    with share.inside(party.system_id, deadline, origin=origin, user=party.user_id):
         return _ask(client, refresh_token)
 
 
@@ -230,18 +240,35 @@ def _saved(
     columns = _new_pair(party, answer, client)
     if standing is not None:
         columns["origins"] = standing.check_captures(answer.captures)
+    captures = {**_opened_captures(party, row), **answer.captures}
+    columns["api_origin"] = party.api_origin(captures)
     if answer.captures:
-        captures = {**_opened_captures(party, row), **answer.captures}
         columns["captures"] = sealed_captures(party.system_id, party.user_id, captures)
     if party.own:
         columns |= {"fingerprint": party.fingerprint, "scope_requested": client.scope}
         columns |= obtained_columns(client)
-    with transaction.atomic(durable=True):
-        return bool(
-            Authorization.objects.filter(pk=row.id, version=row.version, lease_owner=lease).update(
-                version=F("version") + 1, **columns
-            )
-        )
+    return _put(row, lease, columns)
+
+
+@sensitive_variables("columns")
+def _put(row: Row, lease: str, columns: dict[str, Any]) -> bool:
+    """Write a fresh answer over the row it renews; True where it stands there now."""
+
+    def save(again: bool) -> bool:
+        with transaction.atomic(durable=True):
+            saved = Authorization.objects.filter(
+                pk=row.id, version=row.version, lease_owner=lease
+            ).update(version=F("version") + 1, **columns)
+        return bool(saved) or (again and _holds(row, columns.get("access_token")))
+
+    return fresh.insist(save)
+
+
+def _holds(row: Row, access_token: vault.Sealed | None) -> bool:
+    """Whether a try to save this very answer was committed, though the connection broke then."""
+    return Authorization.objects.filter(
+        pk=row.id, version=row.version + 1, access_token=access_token
+    ).exists()
 
 
 @sensitive_variables("answer")
@@ -275,7 +302,7 @@ def _drop_late_answer(
     At many servers revoking the old pair would end the new one too. ``obtained``: under what the
     authorization stood that was renewed; the pair goes nowhere else.
     """
-    if Authorization.objects.at(party.system_id, party.user_id).exists():
+    if fresh.insist(lambda _: Authorization.objects.at(party.system_id, party.user_id).exists()):
         return
     owner = uuid.uuid4().hex
     late = endings.end_late(
@@ -295,9 +322,10 @@ def _note_failure(party: Party, row: Row, lease: str, failure: Failure) -> Token
 
     None where the row was no longer the one that was to be renewed: it has to be read again.
     """
-    kept = Authorization.objects.filter(pk=row.id).values(
-        "failures", "unreadable_refusals", "outcome_unknown"
-    ).first() or {"failures": 0, "unreadable_refusals": 0, "outcome_unknown": False}
+    names = ("failures", "unreadable_refusals", "outcome_unknown")
+    kept = fresh.insist(
+        lambda _: Authorization.objects.filter(pk=row.id).values(*names).first()
+    ) or {"failures": 0, "unreadable_refusals": 0, "outcome_unknown": False}
     status = failure.facts.get("status")
     unreadable = status == 400 and not failure.facts.get("readable", False)
     final = not party.own and (
@@ -331,10 +359,14 @@ def _note_failure(party: Party, row: Row, lease: str, failure: Failure) -> Token
     if isinstance(failure, second.Unfinished) and failure.answer.refresh_token:
         place = place_of("refresh_token", party.system_id, party.user_id)
         columns["refresh_token"] = vault.seal(failure.answer.refresh_token, place)
-    with transaction.atomic(durable=True):
-        changed = Authorization.objects.filter(
-            pk=row.id, version=row.version, lease_owner=lease
-        ).update(**columns)
+
+    def save(_: bool) -> int:
+        with transaction.atomic(durable=True):
+            return Authorization.objects.filter(
+                pk=row.id, version=row.version, lease_owner=lease
+            ).update(**columns)
+
+    changed = fresh.insist(save)
     log.warning("refresh_failed", code=columns["failure_code"], status=status, kept=bool(changed))
     if not changed:
         # The user authorized again meanwhile, or disconnected: what stands now decides.

@@ -15,7 +15,7 @@ from authlinks.models import (
 )
 from connectedsystems.diagnosis import Diagnosis, diagnose
 from connectedsystems.errors import ConfigurationInvalid, VaultFailure
-from connectedsystems.models import ConnectedSystem
+from connectedsystems.models import Circuit, ConnectedSystem
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,18 @@ class Standing:
     authorization: Authorization | None
     attempt: AuthorizationAttempt | None
     state: State
+    user_id: Any = None
 
     @property
     def connected(self) -> bool:
         return self.state in CONNECTED_STATES
+
+    @property
+    def circuit(self) -> Circuit | None:
+        """The open circuit that this user's own calls meet."""
+        if self.authorization is None:
+            return self.system.circuit_for(self.user_id, "")
+        return self.system.circuit_for(self.user_id, self.authorization.api_origin)
 
     @property
     def code(self) -> str:
@@ -93,6 +101,7 @@ def standing_of(system: ConnectedSystem, user: Any) -> Standing:
         authorization=authorization,
         attempt=latest_attempt(system.pk, user),
         state=state_of(system, authorization),
+        user_id=user.pk,
     )
 
 
@@ -115,11 +124,11 @@ def state_of(system: ConnectedSystem, authorization: Authorization | None) -> St
 
 
 def standings(systems: Any, user: Any) -> list[Standing]:
-    """How this user stands with each of these systems, in three queries whatever their number.
+    """How this user stands with each of these systems, in four queries whatever their number.
 
     ``systems`` is a query set, or a part of one.
     """
-    found = list(systems.select_related("circuit"))
+    found = list(systems.prefetch_related("circuits"))
     authorizations = {
         row.system_id: row for row in Authorization.objects.filter(user=user, system__in=found)
     }
@@ -133,6 +142,7 @@ def standings(systems: Any, user: Any) -> list[Standing]:
             authorization=authorizations.get(system.pk),
             attempt=attempts.get(system.pk),
             state=state_of(system, authorizations.get(system.pk)),
+            user_id=user.pk,
         )
         for system in found
     ]

@@ -11,6 +11,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from authlinks import renewal, revoking
+from authlinks import fresh, renewal, revoking
 from authlinks.columns import obtained_columns, sealed_captures, token_columns
 from authlinks.models import ORIGIN_MOVED, Authorization, place_of
 from authlinks.rows import Row, read_row
@@ -47,6 +48,8 @@ class Party:
     user_id: int | None
     fingerprint: str
     client: Callable[[], Client] = field(repr=False)
+    api_origin: Callable[[Mapping[str, Any]], str] = field(repr=False)
+    """Where this party's calls go with these captures, see ``Configuration.api_origin``."""
 
     @property
     def own(self) -> bool:
@@ -65,12 +68,14 @@ def party_of(system: ConnectedSystem, user_id: int | None) -> Party:
         standing = Authorization.objects.at(system.pk, user_id).first()
         return system.client(standing.opened_captures() if standing else {})
 
+    parsed = system.parsed()
     return Party(
         system_id=system.pk,
         system_version=system.version,
         user_id=user_id,
-        fingerprint=system.parsed().fingerprint(),
+        fingerprint=parsed.fingerprint(),
         client=client,
+        api_origin=parsed.api_origin,
     )
 
 
@@ -215,27 +220,36 @@ def _opened(party: Party, row: Row, *, fresh: bool) -> Token:
 
 def end(authorization_id: uuid.UUID, version: int, code: str) -> bool:
     """Mark an unchanged authorization as one that only the user can renew; True if it was."""
-    changed = Authorization.objects.filter(pk=authorization_id, version=version).update(
-        ended_code=code,
-        failure_code="needs_authorization",
-        failure_facts={"cause": code},
-        lease_owner="",
-        lease_ends=None,
+    standing = Authorization.objects.filter(pk=authorization_id, version=version)
+    changed = fresh.insist(
+        lambda _: standing.update(
+            ended_code=code,
+            failure_code="needs_authorization",
+            failure_facts={"cause": code},
+            lease_owner="",
+            lease_ends=None,
+        )
     )
     return bool(changed)
 
 
 def remember_refusal(authorization_id: uuid.UUID, version: int) -> None:
     """Note that a plain 403 was tried once with a renewed token: not again for this one."""
-    Authorization.objects.filter(pk=authorization_id, version=version).update(
-        refusal_tried_version=version
-    )
+    standing = Authorization.objects.filter(pk=authorization_id, version=version)
+    fresh.insist(lambda _: standing.update(refusal_tried_version=version))
 
 
 def touch(row: Row) -> None:
     """Note the use of an authorization, at most once an hour."""
     if row.last_used_long_ago:
-        Authorization.objects.filter(pk=row.id).update(last_used=Now())
+        # An answer is at hand, which a lost connection must not take back.
+        with suppress(*fresh.LOST):
+            Authorization.objects.filter(pk=row.id).update(last_used=Now())
+
+
+def note_api_origin(row: Row, origin: str) -> None:
+    """Keep where this authorization's calls go, where that was not known yet."""
+    Authorization.objects.filter(pk=row.id, api_origin="").update(api_origin=origin)
 
 
 @sensitive_variables("answer", "columns", "captures")
@@ -247,12 +261,14 @@ def store(
     client: Client,
     fingerprint: str,
     captures: Mapping[str, Any],
+    api_origin: str = "",
 ) -> Authorization:
     """Keep what a walk brought, in place of whatever stood there before.
 
     All columns in one statement; a refresh token that did not come again is not kept
-    (it belongs to the earlier permission). ``captures`` are all that the walk captured. What is
-    still to be revoked of an earlier permission is dropped: at many servers it would end the new.
+    (it belongs to the earlier permission). ``captures`` are all that the walk captured;
+    ``api_origin``: where its calls go. What is still to be revoked of an earlier permission is
+    dropped: at many servers it would end the new one.
     """
     client = client.knowing(captures)
     columns = token_columns(system_id, user_id, answer, client)
@@ -260,6 +276,7 @@ def store(
         "refresh_token": columns.get("refresh_token"),
         "captures": sealed_captures(system_id, user_id, captures),
         "origins": standing.stored_of(client),
+        "api_origin": api_origin,
         "scope_requested": client.scope,
         "scope": answer.scope or client.scope,
         "fingerprint": fingerprint,
@@ -267,6 +284,18 @@ def store(
         "renewed_at": None,
         **obtained_columns(client),
     }
+
+    def save(again: bool) -> Authorization:
+        found = Authorization.objects.at(system_id, user_id)
+        if not (again and found.filter(access_token=columns["access_token"]).exists()):
+            _put(system_id, user_id, columns)
+        return found.get()
+
+    return fresh.insist(save)
+
+
+@sensitive_variables("columns")
+def _put(system_id: uuid.UUID, user_id: int | None, columns: dict[str, Any]) -> None:
     with transaction.atomic():
         found = Authorization.objects.at(system_id, user_id)
         if not found.update(version=F("version") + 1, **columns):
@@ -276,4 +305,3 @@ def store(
             except IntegrityError:
                 found.update(version=F("version") + 1, **columns)
         revoking.drop_replaced(user_id, columns["obtained_client"])
-    return Authorization.objects.at(system_id, user_id).get()

@@ -165,10 +165,23 @@ class ConnectedSystem(models.Model):
         return self.authentication == Authentication.AUTHORIZATION_CODE
 
     @property
+    def open_circuits(self) -> list[Circuit]:
+        """Its circuits that are open; for many systems with ``prefetch_related("circuits")``."""
+        found = [each for each in self.circuits.all() if each.base_url == self.base_url]
+        return sorted(found, key=lambda circuit: circuit.since)
+
+    @property
     def open_circuit(self) -> Circuit | None:
-        """The circuit, while it is open; for many systems with ``select_related("circuit")``."""
-        found: Circuit | None = getattr(self, "circuit", None)
-        return found if found is not None and found.base_url == self.base_url else None
+        """The one that has been open for longest; None where calls go out everywhere."""
+        return next(iter(self.open_circuits), None)
+
+    def circuit_for(self, user_id: Any, api_origin: str | None = None) -> Circuit | None:
+        """The open circuit that this user's own calls meet; ``api_origin``: where they go."""
+        fitting = (each for each in self.open_circuits if each.holds_for(user_id))
+        origins = {"", api_origin}
+        return next(
+            (each for each in fitting if api_origin is None or each.origin in origins), None
+        )
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -249,32 +262,53 @@ def open_secrets(system_id: uuid.UUID, sealed: vault.Sealed | None) -> dict[str,
 
 
 class Circuit(models.Model):
-    """A system that does not answer at ``base_url``, and when it is tried again.
+    """A system that does not answer at one origin, and when it is tried again there.
 
     The row is there while the circuit is open, and written only when that changes; another base
-    URL of the system closes it. ``failed_at`` is the last try that failed.
+    URL of the system closes it. ``origin`` is "" where all users' calls go to the same one.
+    ``callers`` names those whose calls failed, while they are fewer than ``ENOUGH_CALLERS``: it
+    holds for them alone; "" means everybody. ``failed_at`` is the last try that failed,
+    ``tried_by`` whose it was: ``others_try_at`` is when somebody else may try, if at another time.
     """
 
-    system = models.OneToOneField(
-        ConnectedSystem, primary_key=True, on_delete=models.CASCADE, db_constraint=False
+    ENOUGH_CALLERS: ClassVar[int] = 3
+
+    system = models.ForeignKey(
+        ConnectedSystem, on_delete=models.CASCADE, db_constraint=False, related_name="circuits"
     )
     base_url = models.CharField(max_length=2000)
+    origin = models.CharField(max_length=300, blank=True)
+    callers = models.CharField(max_length=255, blank=True)
     reason = models.CharField(max_length=64)
     since = models.DateTimeField()
     tries = models.PositiveIntegerField(default=0)
     failed_at = models.DateTimeField(null=True)
     next_try_at = models.DateTimeField()
+    tried_by = models.CharField(max_length=64, blank=True)
+    others_try_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["system", "origin"], name="one_circuit_per_origin")
+        ]
 
     def __str__(self) -> str:
         return f"no answer: {self.reason}"
 
+    def holds_for(self, user_id: Any) -> bool:
+        """Whether it stops this user's calls."""
+        return not self.callers or str(user_id) in self.callers.split()
+
     @property
     def facts(self) -> dict[str, Any]:
         """The facts of ``system_down``."""
+        number = len(self.callers.split())
         return {
             "since": _moment(self.since),
             "because": self.reason,
             **({"tried": _moment(self.failed_at)} if self.failed_at else {}),
+            **({"origin": self.origin} if self.origin else {}),
+            **({"callers": "one user" if number == 1 else f"{number} users"} if number else {}),
         }
 
     @property

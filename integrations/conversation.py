@@ -92,6 +92,7 @@ class Call:
     system: Configuration = field(init=False)
     secrets: dict[str, Any] = field(init=False, repr=False, default_factory=dict)
     sent_secrets: list[str] = field(init=False, repr=False, default_factory=list)
+    origin: str = field(init=False, default="")
     pages: paging.Pages | None = field(init=False, repr=False, default=None)
     is_shaped: bool = field(init=False, default=False)
     budget: Budget = field(init=False, repr=False, default_factory=for_call)
@@ -136,11 +137,11 @@ class Call:
     def run(self, values: Mapping[str, Any]) -> Reply:
         """Send the request, unless the system is left alone. Raises Failure."""
         target = self.target
-        if target.next_try_in is not None and self.user_can_authorize:
+        if target.circuit_id is not None and self.user_can_authorize:
             # A missing permission is this user's to give, also where the system is left alone.
             tokens.check_standing(self._party(self.user.pk), target.row)
-        finds_out = circuit.admit(
-            target.system_id, target.next_try_in, outbound.time_limit(self.definition.timeout)
+        passage = circuit.admit(
+            target.circuit_id, self.user.pk, outbound.time_limit(self.definition.timeout)
         )
         came: Reply | Failure | None = None
         try:
@@ -149,7 +150,7 @@ class Call:
             came = failure
             raise
         finally:
-            self._heed(finds_out, came)
+            self._heed(passage, came)
         return self._shaped(came) if self.definition.result else came
 
     def failure_in(self, reply: Reply) -> CallFailure | None:
@@ -195,13 +196,19 @@ class Call:
         self.is_shaped = True
         return shaped
 
-    def _heed(self, finds_out: bool, came: Reply | Failure | None) -> None:
+    def _heed(self, passage: circuit.Passage, came: Reply | Failure | None) -> None:
         """A designer's test may end the circuit's pause, and never begins one."""
         target = self.target
+        origin = "" if self.system.has_one_origin else self.origin
         if self.draft is None:
-            circuit.heed(target.system_id, target.system_version, finds_out, came)
+            caller = circuit.Caller(
+                target.system_id, target.system_version, origin, str(self.user.pk)
+            )
+            circuit.heed(caller, passage, came)
+            if origin and target.row is not None and circuit.tells_of_silence(came):
+                tokens.note_api_origin(target.row, origin)
         elif circuit.answers(came):
-            circuit.close(target.system_id)
+            circuit.close(target.system_id, origin)
 
     def _talk(self, values: Mapping[str, Any]) -> Reply:
         """Send the request, renewing a rejected token once. Raises Failure."""
@@ -304,6 +311,7 @@ class Call:
             user_id=user_id,
             fingerprint=self.system.fingerprint(),
             client=self._client,
+            api_origin=self.system.api_origin,
         )
 
     @sensitive_variables()
@@ -331,7 +339,9 @@ class Call:
             secrets=self.secrets,
             captures=self._captures(token.row) if token else {},
         )
-        parts = self._prepared().fill(values, speaker, idempotency_key=self.idempotency_key)
+        prepared = self._prepared()
+        self.origin = prepared.origin(speaker)
+        parts = prepared.fill(values, speaker, idempotency_key=self.idempotency_key)
         most = MOST_BYTES
         if self.pages is not None:
             most = max(1, most - self.pages.size)
@@ -344,7 +354,9 @@ class Call:
         if token:
             self.sent_secrets.append(token.value)
         send = outbound.send if self.trace is None else self.trace.send
-        with share.inside(self.target.system_id, self.deadline):
+        with share.inside(
+            self.target.system_id, self.deadline, origin=self.origin, user=self.user.pk
+        ):
             reply = self._repeated(lambda: send(asked))
         if reply.status >= 400:
             self._expect_secrets()

@@ -24,7 +24,7 @@ from connectedsystems.vault import Sealed
 from integrations.models import CallRecord
 from workbench.columns import key_prefix
 from workbench.roles import designed_ids, is_admin
-from workbench.told import STATE_TONES, STATES
+from workbench.told import STATE_TONES, STATES, told_in_short
 
 LATELY = timedelta(hours=24)
 MOST_FAILURES = 10
@@ -92,7 +92,7 @@ class Overview:
 
 def overview(request: HttpRequest) -> Overview:
     """What this person's systems do, in a number of queries that does not grow."""
-    rows = ConnectedSystem.objects.defer("secrets", "logo").select_related("circuit")
+    rows = ConnectedSystem.objects.defer("secrets", "logo").prefetch_related("circuits")
     if not is_admin(request):
         rows = rows.filter(application__in=designed_ids(request))
     systems = {system.pk: system for system in rows}
@@ -205,9 +205,9 @@ def _troubles(
 
 def _tell_of_silence(trouble: Trouble) -> None:
     """A system that does not answer hurts whoever calls it: it comes before everything else."""
-    if circuit := trouble.system.open_circuit:
+    if circuits := trouble.system.open_circuits:
         trouble.weight += SILENCE_WEIGHT
-        trouble.reasons.insert(0, circuit.sentence)
+        trouble.reasons[:0] = told_in_short(circuits)
 
 
 def _tell_of_patterns(trouble: Trouble) -> None:

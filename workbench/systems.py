@@ -29,7 +29,7 @@ from workbench.filters import HostFilter, SystemStateFilter
 from workbench.roles import is_admin
 from workbench.site import desk
 from workbench.systemform import SystemForm
-from workbench.told import NOTHING, badge, moment
+from workbench.told import NOTHING, badge, moment, silence_of
 from workbench.versions import RestoringSystem, Versioned
 
 
@@ -52,7 +52,7 @@ class ConnectedSystems(Versioned):
     list_display = ("name", "slug", "application", "authentication", "host", "trouble", "changed")
     list_filter = ("application", SystemStateFilter, HostFilter, "authentication")
     list_per_page = 50
-    list_select_related = ("application", "circuit")
+    list_select_related = ("application",)
     search_fields = ("name", "slug", "description", "base_url")
     change_form_template = "workbench/systems/form.html"
     actions = None
@@ -71,13 +71,17 @@ class ConnectedSystems(Versioned):
         scripts: list[Any] = [Script(f"js/{name}.js", defer=True) for name in names]
         return super().media + Media(css={"all": ["css/desk-form.css"]}, js=scripts)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("circuits")
+
     @admin.display(description="Host", ordering="base_url")
     def host(self, system: ConnectedSystem) -> str:
         return system.host
 
     @admin.display(description="Trouble")
     def trouble(self, system: ConnectedSystem) -> str:
-        return badge("does not answer", "danger") if system.open_circuit else NOTHING
+        circuits = system.open_circuits
+        return badge(silence_of(circuits), "danger") if circuits else NOTHING
 
     @admin.display(description="Changed", ordering="updated_at")
     def changed(self, system: ConnectedSystem) -> str:

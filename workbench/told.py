@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +17,10 @@ from django.utils.timesince import timesince, timeuntil
 
 from authlinks.models import State
 from connectedsystems.diagnosis import diagnose
+from connectedsystems.models import Circuit
 
 NOTHING = "–"
+MOST_CIRCUITS = 3
 STATES = {
     State.CONNECTED: "connected",
     State.REFRESH_DUE: "renewal due",
@@ -55,6 +57,22 @@ def _far(when: datetime) -> str:
 def badge(words: str, tone: str = "") -> str:
     """A state in a word, in one of Unfold's tones: success, info, warning, danger."""
     return render_to_string("unfold/helpers/label.html", {"text": words, "type": tone})
+
+
+def silence_of(circuits: Sequence[Circuit]) -> str:
+    """Where a system does not answer, for a list: ``does not answer at https://a.example``."""
+    where = [circuit.origin for circuit in circuits if circuit.origin]
+    if not where:
+        return "does not answer"
+    more = f" and {len(where) - 1} more" if where[1:] else ""
+    return f"does not answer at {where[0]}{more}"
+
+
+def told_in_short(circuits: Sequence[Circuit]) -> list[str]:
+    """A sentence for each of the first circuits, and how many more there are."""
+    told = [circuit.sentence for circuit in circuits[:MOST_CIRCUITS]]
+    more = len(circuits) - MOST_CIRCUITS
+    return [*told, f"{more} more of its origins do not answer."] if more > 0 else told
 
 
 def failure(code: str, facts: Mapping[str, Any] | None = None) -> str:

@@ -157,6 +157,7 @@ def take_over(
         client=system.client(),
         fingerprint=system.parsed().fingerprint(),
         captures=result.captures,
+        api_origin=system.parsed().api_origin(result.captures),
     )
     # It was obtained under what was tried: the form may name another revocation endpoint by now.
     tried_with = client(attempt) or system.client()

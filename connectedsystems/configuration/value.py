@@ -22,6 +22,10 @@ def _nothing() -> Mapping[str, Any]:
     return {}
 
 
+LONGEST_ORIGIN = 300
+"""In characters: a host has 253 at most."""
+
+
 @dataclass(frozen=True)
 class Configuration:
     """What a connected system says, under the names of the bundle's keys; no secrets.
@@ -208,6 +212,35 @@ class Configuration:
     def filled(self, key: str) -> str:
         """An address of the ``oauth`` box with the variables in it; captures stand as written."""
         return self.with_variables(self.oauth.get(key))
+
+    @cached_property
+    def has_one_origin(self) -> bool:
+        """Whether all users' calls go to one origin: no capture stands in its base URL's host."""
+        return self.captured_names.isdisjoint(placeholders.names(self._own_origin))
+
+    def api_origin(self, captures: Mapping[str, Any]) -> str:
+        """Where calls go with these captures: ``https://acme-7.example``; "" where that is unknown.
+
+        It is kept in clear: in place of a secret variable stands its name.
+        """
+        return self._own_origin if self.has_one_origin else self._origin_with(captures)
+
+    @cached_property
+    def _own_origin(self) -> str:
+        return _origin(self.with_variables(self.base_url))
+
+    def _origin_with(self, captures: Mapping[str, Any]) -> str:
+        hidden = {name: f"secret-{name}" for name in self.secret_variables}
+        known = {**captures, **self.variables, **hidden}
+        wanted = placeholders.names(self._own_origin)
+        if any(known.get(name) is None for name in wanted):
+            return ""
+        try:
+            filled = placeholders.fill_url(self._own_origin, known)
+        except ValueError:
+            return ""
+        found = _origin(filled)
+        return found if "://" in found and len(found) <= LONGEST_ORIGIN else ""
 
     def _endpoints(self, *but: str) -> list[str]:
         second = self.oauth.get("second_exchange") or {}

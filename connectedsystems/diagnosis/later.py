@@ -160,6 +160,21 @@ ENTRIES: dict[str, Entry] = {
         " Try again[ in {wait}]. It may be that you have to authorize again then.",
         who=(END_USER, OWNER),
         retry=True,
+        variants=(
+            Variant(
+                label="the answer came, and our database did not take it",
+                when=fact("unsaved", True),
+                status=503,
+                seen="The other system renewed the token, and our database took no answer.",
+                cause="The database refused it for five seconds, and what was in it is lost. The"
+                " other system has most likely ended the old refresh token.",
+                fix="An admin looks after the database. The old refresh token is tried once more"
+                " after half a minute; if it is refused, the user authorizes again.",
+                user="Your permission was renewed, and this site could not keep it. Try again in a"
+                " minute. It may be that you have to authorize again then.",
+                who=(ADMIN, END_USER),
+            ),
+        ),
     ),
     "temporarily_unavailable": Entry(
         title="The other system is busy",

@@ -155,6 +155,17 @@ ENTRIES: dict[str, Entry] = {
         " Tell an administrator of this site, and quote the reference.",
         who=(DEVELOPER,),
     ),
+    "database_unavailable": Entry(
+        title="This site's database does not answer",
+        status=503,
+        seen="The database refused a statement, or the connection to it was lost.",
+        cause="It restarts, fails over, is locked or full, or cannot be reached. A token that had"
+        " just come was tried to be saved for five seconds.",
+        fix="An admin looks after the database; the log has its words under the reference.",
+        user="This site cannot reach its own records at the moment. Please try again in a minute.",
+        who=(ADMIN,),
+        retry=True,
+    ),
     "internal_error": Entry(
         title="Something went wrong on this site",
         status=503,

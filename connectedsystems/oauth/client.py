@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from connectedsystems import placeholders
 from connectedsystems.oauth import origins
@@ -89,6 +90,16 @@ class Client:
     def knowing(self, captures: Mapping[str, Any]) -> Client:
         """The same client with what was captured meanwhile, for its placeholders."""
         return replace(self, values={**self.values, **captures}) if captures else self
+
+    def token_origin(self, *, refresh: bool = False) -> str:
+        """Scheme, host and port of where a token request goes; "" where a name has no value."""
+        template = (self.refresh_endpoint if refresh else "") or self.token_endpoint
+        try:
+            parts = urlsplit(placeholders.fill_url(template, self.values))
+        except ValueError:
+            return ""
+        standard = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
+        return f"{parts.scheme}://{parts.netloc.lower().removesuffix(standard)}"
 
     def known(self, **more: Any) -> dict[str, Any]:
         """Values for the placeholders of an authorization or token request.

@@ -47,6 +47,8 @@ LONGEST_PAUSE = 15 * 60
 def take_lease(authorization_id: uuid.UUID, version: int, system_version: int) -> str:
     """Become the one who renews this token: the lease's owner, or "" where somebody else is.
 
+    Also "" where its user is not acted for any more.
+
     A lease that ends more than a minute from now was written under another clock and is void.
     """
     owner = uuid.uuid4().hex
@@ -62,6 +64,7 @@ def take_lease(authorization_id: uuid.UUID, version: int, system_version: int) -
         taken = (
             Authorization.objects.filter(pk=authorization_id, version=version, ended_code="")
             .filter(free, may_try)
+            .acted_for()
             .update(
                 # An owner still named in an ended lease died before it could save an answer.
                 outcome_unknown=Case(
@@ -92,12 +95,15 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
         client = party.client()
     except VaultFailure as failure:
         release(row.id, lease)
-        return TokenUnavailable("key_missing", subject="system", **failure.facts)
+        return _not_opened(failure)
     try:
         refresh_token = None if party.own else _opened_refresh_token(party, row)
+        # Asked before anything is sent: with a key that is missing here, what was captured could
+        # not be kept beside what the answer brings.
+        _opened_captures(party, row)
     except VaultFailure as failure:
         release(row.id, lease)
-        return TokenUnavailable("decrypt_failed", subject="authorization", **failure.facts)
+        return _not_opened(failure)
     try:
         answer = _ask_in_turn(party, client, refresh_token)
     except Failure as failure:
@@ -111,6 +117,11 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
     if not _saved(party, row, lease, answer, client):
         _drop_late_answer(party, answer, client)
     return None
+
+
+def _not_opened(failure: VaultFailure) -> TokenUnavailable:
+    """A sealed text of the system (``subject``) or of the authorization that does not open."""
+    return TokenUnavailable(failure.code, **{"subject": "authorization", **failure.facts})
 
 
 def _opened_refresh_token(party: Party, row: Row) -> str:
@@ -170,12 +181,17 @@ def _saved(party: Party, row: Row, lease: str, answer: TokenAnswer, client: Clie
 
 @sensitive_variables()
 def _opened_captures(party: Party, row: Row) -> dict[str, Any]:
-    """What earlier answers brought; what does not open any more is replaced by the new."""
+    """What earlier answers brought; what never opens again is replaced by the new.
+
+    Raises VaultFailure ``key_missing``.
+    """
     if row.captures is None:
         return {}
     try:
         text = row.captures.open(place_of("captures", party.system_id, party.user_id))
-    except VaultFailure:
+    except VaultFailure as failure:
+        if failure.code == "key_missing":
+            raise
         return {}
     values: dict[str, Any] = json.loads(text)
     return values

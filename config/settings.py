@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "config.middleware.WhoAsks",
     "django.contrib.messages.middleware.MessageMiddleware",
     "config.middleware.OwnPages",
     "axes.middleware.AxesMiddleware",

@@ -427,6 +427,14 @@ class SystemForm(forms.ModelForm):
         )
         if said.keeps_unreadable:
             return
+        stored = self.instance.secrets if self.was_saved else None
+        if stored is not None and stored.key_missing:
+            # Only this process lacks the key: writing would drop what the others can open.
+            sentence = (
+                "cannot be kept at the moment: the other secrets of this system are sealed under a"
+                " key that is not in VAULT_KEYS here. Tell an admin."
+            )
+            self._refuse("client_secret", [sentence])
         for key in parsed.missing_secrets(said.secrets):
             self._refuse(systemfields.field_of(key), ["needs a value."])
 

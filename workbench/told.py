@@ -25,6 +25,7 @@ STATES = {
     State.NEEDS_AUTHORIZATION: "needs authorization",
     State.CONFIGURATION_CHANGED: "settings changed",
     State.CANNOT_BE_OPENED: "cannot be opened",
+    State.KEY_MISSING: "cannot be opened now",
 }
 STATE_TONES = {
     State.CONNECTED: "success",
@@ -32,6 +33,7 @@ STATE_TONES = {
     State.NEEDS_AUTHORIZATION: "warning",
     State.CONFIGURATION_CHANGED: "warning",
     State.CANNOT_BE_OPENED: "danger",
+    State.KEY_MISSING: "danger",
 }
 
 

@@ -37,6 +37,7 @@ class Command(BaseCommand):
         due = (
             Authorization.objects.filter(ended_code="", refresh_token__isnull=False)
             .filter(Q(expires_at__lte=Now() + timedelta(seconds=options["within"])))
+            .acted_for()
             .select_related("system")
             .order_by("expires_at")
         )

@@ -47,7 +47,7 @@ class SecretsStayInside:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with redact.scope():
             if request.META.get("QUERY_STRING"):
-                redact.remember(*self._secrets_in(request))
+                redact.remember_given(*self._secrets_in(request))
             return self.get_response(request)
 
     @staticmethod

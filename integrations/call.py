@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from connectedsystems import configuration, evidence
+from connectedsystems import configuration, evidence, redact
 from connectedsystems.errors import (
     Failure,
     InsideTransaction,
@@ -124,6 +124,13 @@ def _make(
     *,
     hold: bool = False,
     submission: HeldSubmission | None = None,
+) -> Outcome:
+    with redact.scope_of_job():
+        return _talk(walk, inputs, hold=hold, submission=submission)
+
+
+def _talk(
+    walk: Call, inputs: Mapping[str, Any], *, hold: bool, submission: HeldSubmission | None
 ) -> Outcome:
     started = time.monotonic()
     target, user = walk.target, walk.user

@@ -21,13 +21,14 @@ from django.views.decorators.debug import sensitive_variables
 from authlinks.columns import token_columns
 from authlinks.models import Authorization, place_of
 from authlinks.rows import Row
-from connectedsystems import outbound, share, vault
+from connectedsystems import outbound, redact, share, vault
 from connectedsystems.errors import (
     Failure,
     OutboundFailure,
     TokenUnavailable,
     VaultFailure,
 )
+from connectedsystems.models import AuditEvent
 from connectedsystems.oauth import revocation, second, token
 from connectedsystems.oauth.answer import TokenAnswer
 from connectedsystems.oauth.client import Client
@@ -260,9 +261,25 @@ def _note_failure(party: Party, row: Row, lease: str, failure: Failure) -> Token
             pk=row.id, version=row.version, lease_owner=lease
         ).update(**columns)
     log.warning("refresh_failed", code=columns["failure_code"], status=status, kept=bool(changed))
+    if final and changed:
+        _audit(party, code, facts)
     if not final:
         facts["retry_after"] = pause
     return TokenUnavailable(code, **facts)
+
+
+def _audit(party: Party, code: str, facts: dict[str, Any]) -> None:
+    """Keep that a permission is over, since its renewal was refused for good."""
+    row = Authorization.objects.at(party.system_id, party.user_id).select_related("system", "user")
+    if (found := row.first()) is not None:
+        AuditEvent.objects.record(
+            "renewal_refused",
+            subject=found.user,
+            system=found.system,
+            outcome="failed",
+            code=code,
+            facts=redact.redact_tree(facts),
+        )
 
 
 def _code_of(failure: Failure) -> str:

@@ -40,6 +40,7 @@ from authlinks.navigation import (
     private,
 )
 from authlinks.standing import alive, of_access, standing_of, standings
+from connectedsystems import noticed
 from connectedsystems.diagnosis import diagnose, quote
 from connectedsystems.errors import Failure
 from connectedsystems.models import ConnectedSystem
@@ -90,6 +91,7 @@ def _set_out(
             popup=popup,
         )
     except Failure as failure:
+        noticed.note(failure.code, failure.facts, system_id=system.pk, subject=request.user)
         return failed_walk(request, failure, system, next_path=next_path, popup=popup)
     return HttpResponseRedirect(url)
 

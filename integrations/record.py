@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from prometheus_client import Counter
 
-from connectedsystems import evidence
+from connectedsystems import evidence, noticed
 from connectedsystems.evidence import Exchange
 from connectedsystems.redact import redact_tree
 from integrations.lookup import Target
@@ -63,3 +63,11 @@ def after(
     steps = evidence.steps_of(exchanges, bodies=not response.success)
     record.timeline = evidence.sealed(steps, record.place("timeline"))
     record.save(force_insert=True)
+    noticed.note(
+        code,
+        facts,
+        system_id=target.system_id,
+        actor=user,
+        subject=user,
+        reference=response.reference,
+    )

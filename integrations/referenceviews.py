@@ -16,7 +16,7 @@ from authlinks.models import AttemptOutcome, AuthorizationAttempt
 from connectedsystems import evidence
 from connectedsystems.diagnosis import Diagnosis, diagnose, quote
 from connectedsystems.errors import VaultFailure
-from connectedsystems.models import ConnectedSystem
+from connectedsystems.models import AuditEvent, ConnectedSystem
 from integrations.models import CallRecord
 from integrations.timeline import Story, Told, told
 
@@ -79,6 +79,17 @@ def reference(request: HttpRequest, reference: str) -> HttpResponse:
     entries = entries_of(code, request.user)
     if not entries:
         raise Http404("no such reference")
+    for entry in entries:
+        if entry.user is not None and entry.user != request.user:
+            AuditEvent.objects.record_hourly(
+                "looked_at_reference",
+                actor=request.user,
+                subject=entry.user,
+                system=entry.system,
+                outcome="done",
+                reference=code,
+                about=code,
+            )
     context = {
         "code": code,
         "entries": entries,

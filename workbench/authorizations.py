@@ -18,7 +18,7 @@ from authlinks.models import CONNECTED_STATES, Authorization, AuthorizationAttem
 from connectedsystems import lostkeys
 from connectedsystems.diagnosis import diagnose
 from connectedsystems.errors import ConfigurationInvalid
-from workbench import told
+from workbench import looked, told
 from workbench.columns import key_prefix, shut_by_key
 from workbench.filters import CodeFilter
 from workbench.roles import ReadOnly, is_admin
@@ -113,6 +113,7 @@ class AuthorizationAdmin(ReadOnly):
         )
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        looked.for_somebody(request)
         above = _told_above() if is_admin(request) and not request.GET else {}
         return super().changelist_view(request, {**(extra_context or {}), **above})
 
@@ -121,6 +122,7 @@ class AuthorizationAdmin(ReadOnly):
     ) -> Any:
         row = super().get_object(request, object_id, from_field)
         if row is not None:
+            looked.at_connections(request, row.user, row.system)
             row.desk_title = f"{self.whose(row)} at {row.system}"
         return row
 

@@ -46,5 +46,16 @@ def note(
         code=code,
         reference=reference,
         facts=told,
-        about=[told.get(name) for name in ("host", "field", "subject", "name", "lost")],
+        about=[told.get(name) for name in ("host", "reason", "field", "subject", "name", "lost")],
     )
+
+
+def note_mistakes(
+    errors: Mapping[str, list[str]], *, system_id: uuid.UUID | None = None, actor: Any = None
+) -> None:
+    """The addresses that were refused where they were written, before anything is sent to them."""
+    for key, sentences in errors.items():
+        for code, colon, sentence in (text.partition(": ") for text in sentences):
+            if colon and code == "address_refused":
+                facts = {"field": key, "reason": sentence[:300], "stage": "written"}
+                note(code, facts, system_id=system_id, actor=actor)

@@ -109,6 +109,7 @@ def authorize(request: HttpRequest, model_admin: Any) -> HttpResponse:
     except Refused as refused:
         return _answer(request, refused.says, status=400)
     except ConfigurationInvalid as invalid:
+        noticed.note_mistakes(invalid.errors)
         return _answer(request, says.mistakes(mistakes_in(invalid)), status=400)
     except Failure as failure:
         noticed.note(failure.code, failure.facts, system_id=draft.birth.public_id)
@@ -155,6 +156,7 @@ def check(request: HttpRequest, model_admin: Any) -> HttpResponseBase:
     except Refused as refused:
         return _answer(request, refused.says, status=400)
     except ConfigurationInvalid as invalid:
+        noticed.note_mistakes(invalid.errors)
         return _answer(request, says.mistakes(mistakes_in(invalid)), status=400)
     except Failure as failure:
         return _answer(request, says.failure(failure.code, failure.facts), status=400)

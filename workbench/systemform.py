@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from unfold import widgets
 
 from authlinks.question import Brought
-from connectedsystems import configuration
+from connectedsystems import configuration, noticed
 from connectedsystems.configuration import Configuration
 from connectedsystems.diagnosis import CATALOGUE
 from connectedsystems.errors import ConfigurationInvalid, Failure, VaultFailure
@@ -362,6 +362,7 @@ class SystemForm(forms.ModelForm):
         try:
             self.parsed = configuration.parse(said.data)
         except ConfigurationInvalid as invalid:
+            noticed.note_mistakes(invalid.errors)
             for name, texts in mistakes_in(invalid).items():
                 self._refuse(name, texts)
         if self.parsed:

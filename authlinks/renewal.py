@@ -23,7 +23,7 @@ from authlinks import endings, fresh, revoking
 from authlinks.columns import obtained_columns, sealed_captures, token_columns
 from authlinks.models import ORIGIN_MOVED, Authorization, place_of
 from authlinks.rows import Row
-from connectedsystems import outbound, share, vault
+from connectedsystems import outbound, redact, share, vault
 from connectedsystems.errors import (
     Failure,
     OutboundFailure,
@@ -51,6 +51,8 @@ LONGEST_PAUSE = 15 * 60
 def take_lease(authorization_id: uuid.UUID, version: int, system_version: int) -> str:
     """Become the one who renews this token: the lease's owner, or "" where somebody else is.
 
+    Also "" where its user is not acted for any more.
+
     A lease that ends more than a minute from now was written under another clock and is void.
     """
     owner = uuid.uuid4().hex
@@ -66,6 +68,7 @@ def take_lease(authorization_id: uuid.UUID, version: int, system_version: int) -
         taken = (
             Authorization.objects.filter(pk=authorization_id, version=version, ended_code="")
             .filter(free, may_try)
+            .acted_for()
             .update(
                 # An owner still named in an ended lease died before it could save an answer.
                 outcome_unknown=Case(
@@ -96,12 +99,15 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
         client = party.client()
     except VaultFailure as failure:
         release(row.id, lease)
-        return TokenUnavailable("key_missing", subject="system", **failure.facts)
+        return _not_opened(failure)
     try:
         refresh_token = None if party.own else _opened_refresh_token(party, row)
+        # Asked before anything is sent: with a key that is missing here, what was captured could
+        # not be kept beside what the answer brings.
+        _opened_captures(party, row)
     except VaultFailure as failure:
         release(row.id, lease)
-        return TokenUnavailable("decrypt_failed", subject="authorization", **failure.facts)
+        return _not_opened(failure)
     standing: Standing | None = None
     if not party.own:
         # The system's own token follows its secret, which has origins of its own.
@@ -186,6 +192,11 @@ def _end_moved(
         facts=moved.facts,
     )
     return TokenUnavailable(moved.code, **moved.facts)
+
+
+def _not_opened(failure: VaultFailure) -> TokenUnavailable:
+    """A sealed text of the system (``subject``) or of the authorization that does not open."""
+    return TokenUnavailable(failure.code, **{"subject": "authorization", **failure.facts})
 
 
 def _opened_refresh_token(party: Party, row: Row) -> str:
@@ -283,12 +294,17 @@ def _new_pair(party: Party, answer: TokenAnswer, client: Client) -> dict[str, An
 
 @sensitive_variables()
 def _opened_captures(party: Party, row: Row) -> dict[str, Any]:
-    """What earlier answers brought; what does not open any more is replaced by the new."""
+    """What earlier answers brought; what never opens again is replaced by the new.
+
+    Raises VaultFailure ``key_missing``.
+    """
     if row.captures is None:
         return {}
     try:
         text = row.captures.open(place_of("captures", party.system_id, party.user_id))
-    except VaultFailure:
+    except VaultFailure as failure:
+        if failure.code == "key_missing":
+            raise
         return {}
     values: dict[str, Any] = json.loads(text)
     return values
@@ -371,9 +387,25 @@ def _note_failure(party: Party, row: Row, lease: str, failure: Failure) -> Token
     if not changed:
         # The user authorized again meanwhile, or disconnected: what stands now decides.
         return None
+    if final:
+        _audit(party, code, facts)
     if not final:
         facts["retry_after"] = pause
     return TokenUnavailable(code, **facts)
+
+
+def _audit(party: Party, code: str, facts: dict[str, Any]) -> None:
+    """Keep that a permission is over, since its renewal was refused for good."""
+    row = Authorization.objects.at(party.system_id, party.user_id).select_related("system", "user")
+    if (found := row.first()) is not None:
+        AuditEvent.objects.record(
+            "renewal_refused",
+            subject=found.user,
+            system=found.system,
+            outcome="failed",
+            code=code,
+            facts=redact.redact_tree(facts),
+        )
 
 
 def _code_of(failure: Failure) -> str:

@@ -98,7 +98,8 @@ def usable_token(
     system has just refused (a newer one in the row is used as it is); ``deadline`` is in
     ``time.monotonic`` seconds. Raises TokenUnavailable: ``needs_authorization``,
     ``configuration_changed``, ``decrypt_failed`` (the user can mend these by authorizing again),
-    ``key_missing`` (the system's own secrets do not open), ``refresh_in_progress``,
+    ``key_missing`` (a key is not in the ring), ``refresh_in_progress``,
+    ``not_allowed`` (a renewal is due, and the user is not acted for any more),
     ``temporarily_unavailable``, ``refresh_failed``, ``client_auth_failed`` and other codes of a
     failed renewal (those pass by themselves, or the designer mends them).
     """
@@ -140,6 +141,9 @@ def _usable(
         if wait:
             raise _still_failing(row, wait)
         lease = renewal.take_lease(row.id, row.version, party.system_version)
+        if not lease and not Authorization.objects.filter(pk=row.id).acted_for().exists():
+            # Deactivated, out of the group, or disconnected, since the caller's query.
+            raise _not_acted_for(party, row)
         if lease:
             failure = renewal.renew(party, row, lease)
             if failure is not None:
@@ -153,6 +157,13 @@ def _usable(
         ):
             raise TokenUnavailable("refresh_in_progress", retry_after=1)
         row = read_row(party.system_id, party.user_id)
+
+
+def _not_acted_for(party: Party, row: Row) -> TokenUnavailable:
+    """Why nobody may renew this row: it is gone, or its user may not use the system any more."""
+    if Authorization.objects.filter(pk=row.id).exists():
+        return TokenUnavailable("not_allowed", hidden=True)
+    return TokenUnavailable("needs_authorization", cause="never_authorized")
 
 
 def _still_failing(row: Row, wait: float) -> TokenUnavailable:
@@ -214,7 +225,7 @@ def _opened(party: Party, row: Row, *, fresh: bool) -> Token:
     try:
         value = row.access_token.open(place_of("access_token", party.system_id, party.user_id))
     except VaultFailure as failure:
-        raise TokenUnavailable("decrypt_failed", subject="authorization", **failure.facts) from None
+        raise TokenUnavailable(failure.code, subject="authorization", **failure.facts) from None
     return Token(value=value, version=row.version, fresh=fresh, row=row)
 
 

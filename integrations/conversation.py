@@ -53,6 +53,12 @@ LONGEST_RETRY_AFTER = 2
 _definitions: Kept[Definition] = Kept(most=10_000)
 
 
+def user_can_mend(failure: Failure) -> bool:
+    """Whether authorizing again helps; it brings no secret of the system's own back."""
+    of_user = failure.facts.get("subject", "authorization") == "authorization"
+    return failure.code in MENDED_BY_USER and of_user
+
+
 class Answered(CallFailure):
     """A failure that came with a reply of the other system."""
 
@@ -109,7 +115,7 @@ class Call:
         self.system = configuration_of(target.system_id, target.system_version)
         self.deadline = outbound.deadline_in(self.definition.timeout)
         if target.secrets is not None and self._needs_secrets:
-            self.secrets = self._opened_secrets()
+            self.secrets = open_secrets(target.system_id, target.secrets)
 
     def read(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The inputs' values. Raises InputInvalid, and TypeError for what is no input."""
@@ -127,12 +133,6 @@ class Call:
         """OAuth clients open theirs only when a token request is due."""
         kinds = (Authentication.API_KEY, Authentication.BASIC)
         return self.target.authentication in kinds or bool(self.system.secret_variables)
-
-    def _opened_secrets(self) -> dict[str, Any]:
-        try:
-            return open_secrets(self.target.system_id, self.target.secrets)
-        except VaultFailure as failure:
-            raise VaultFailure("key_missing", subject="system", **failure.facts) from None
 
     def run(self, values: Mapping[str, Any]) -> Reply:
         """Send the request, unless the system is left alone. Raises Failure."""
@@ -262,7 +262,7 @@ class Call:
         try:
             token = self._renewed(party, token)
         except TokenUnavailable as failure:
-            if failure.code in MENDED_BY_USER:
+            if user_can_mend(failure):
                 raise
             raise Answered("call_refused", reply, **self._refusal(reply)) from None
         reply = self._send(values, token)

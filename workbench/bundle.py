@@ -387,11 +387,13 @@ def _stored_secrets(
     try:
         return found.opened_secrets()
     except VaultFailure as failure:
-        if not new:
+        if not new or failure.code == "key_missing" and "damaged" not in failure.facts:
+            # Where only this process lacks the key, writing would drop what others can open.
             box.refuse(
                 "slug",
                 f"The stored secrets cannot be opened ({failure.code}): write them into the file "
-                "anew, or start with the VAULT_KEYS they were sealed under.",
+                "anew, or start with the VAULT_KEYS they were sealed under. A key that is lost for "
+                "ever is declared so first: manage.py rotate_vault_keys --lost ID.",
             )
         return {}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, Q, QuerySet, Value, When
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -20,9 +20,8 @@ from connectedsystems.diagnosis import diagnose
 from connectedsystems.errors import ConfigurationInvalid
 from connectedsystems.models import ConnectedSystem
 from connectedsystems.oauth.captures import unsupported_patterns
-from connectedsystems.vault import Sealed
 from integrations.models import CallRecord
-from workbench.columns import key_prefix
+from workbench.columns import key_prefix, shut_by_key
 from workbench.roles import designed_ids, is_admin
 from workbench.told import STATE_TONES, STATES, told_in_short
 
@@ -130,8 +129,14 @@ def _states(systems: dict[uuid.UUID, ConnectedSystem]) -> dict[uuid.UUID, Counte
     counted = (
         Authorization.objects.filter(system__in=list(systems))
         .order_by()
-        .annotate(prefix=key_prefix())
-        .values("system_id", "fingerprint", "prefix")
+        .annotate(
+            prefix=key_prefix(),
+            due_prefix=Case(
+                When(late & Q(refresh_token__isnull=False), then=key_prefix("refresh_token")),
+                default=Value(""),
+            ),
+        )
+        .values("system_id", "fingerprint", "prefix", "due_prefix")
         .annotate(
             number=Count("pk"),
             over=Count("pk", filter=over),
@@ -153,9 +158,10 @@ def _states(systems: dict[uuid.UUID, ConnectedSystem]) -> dict[uuid.UUID, Counte
 def _count(tally: Counter[State], row: Mapping[str, Any]) -> None:
     """Add a group of authorizations of one key, in the order in which a row's state is told."""
     tally[State.NEEDS_AUTHORIZATION] += row["over"]
-    if row["prefix"] is not None and not Sealed.from_stored(row["prefix"]).key_known:
-        tally[State.CANNOT_BE_OPENED] += row["number"] - row["over"]
-        return
+    for prefix in (row["prefix"], row["due_prefix"]):
+        if prefix and (shut := shut_by_key(prefix)):
+            tally[shut] += row["number"] - row["over"]
+            return
     tally[State.NEEDS_AUTHORIZATION] += row["expired"]
     tally[State.CANNOT_BE_OPENED] += row["shut"]
     tally[State.REFRESH_DUE] += row["due"]
@@ -185,7 +191,11 @@ def _troubles(
 ) -> list[Trouble]:
     found = {key: Trouble(system) for key, system in systems.items()}
     for key, tally in states.items():
-        for state in (State.CANNOT_BE_OPENED, State.CONFIGURATION_CHANGED):
+        for state in (
+            State.KEY_MISSING,
+            State.CANNOT_BE_OPENED,
+            State.CONFIGURATION_CHANGED,
+        ):
             _blame(found[key], tally[state], "authorization", STATES[state])
     for row in _failing_renewals(systems):
         title = diagnose(row["failure_code"]).title

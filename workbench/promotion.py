@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from authlinks.models import Authorization
-from connectedsystems import vault
+from connectedsystems import noticed, vault
 from connectedsystems.errors import ConfigurationInvalid, VaultFailure
 from connectedsystems.models import ConnectedSystem
 from integrations.models import Integration
@@ -96,6 +96,7 @@ def upload(request: HttpRequest, screen: ApplicationAdmin) -> HttpResponse:
         found = discovering.of_bundle(tree, within)
         items = rehearse(tree, request.user, within, found)
     except ConfigurationInvalid as invalid:
+        noticed.note_mistakes(invalid.errors)
         return _refused(request, context, invalid.errors)
     ended = sum(item.ends for item in items)
     agreed = request.POST.get("action") == "load" and _agrees(request, ended)
@@ -112,6 +113,7 @@ def upload(request: HttpRequest, screen: ApplicationAdmin) -> HttpResponse:
             discovered=found,
         )
     except ConfigurationInvalid as invalid:
+        noticed.note_mistakes(invalid.errors)
         return _refused(request, context, invalid.errors)
     request.session.pop(SESSION_KEY, None)
     return render(request, _PAGE, {**context, "title": "Loaded", "ready": readiness(loaded)})

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("connectedsystems", "0005_circuits_by_origin"),
+        ("connectedsystems", "0006_keys"),
     ]
 
     operations = [

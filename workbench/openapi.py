@@ -92,7 +92,7 @@ def _tree(raw: bytes) -> Mapping[str, Any]:
     if len(raw) > LARGEST_YAML and not raw.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{"):
         raise NotADocument("A document of more than 1 MB is read as JSON only: convert it.")
     try:
-        tree = bundlefile.plain(raw)
+        tree = bundlefile.read(raw, {})  # XXX
     except ConfigurationInvalid as invalid:
         sentences = [text for texts in invalid.errors.values() for text in texts]
         raise NotADocument(" ".join(sentences)) from None

@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from connectedsystems.errors import ConfigurationInvalid
-from connectedsystems.models import AuditEvent, ConnectedSystem
+from connectedsystems.models import ConnectedSystem
 from integrations.definition import parse
 from integrations.models import Integration
 from workbench import bundle, openapi
@@ -192,17 +192,11 @@ def _created(request: HttpRequest, system: ConnectedSystem) -> HttpResponse:
             {"integrations": boxes},
             actor=request.user,
             within=None if is_admin(request) else designed_ids(request),
+            audited_as="OpenAPI",
         )
     except ConfigurationInvalid as invalid:
         said = [f"{path}: {text}" for path, texts in invalid.errors.items() for text in texts]
         raise _Refused(rows, said) from None
-    for slug in slugs:
-        AuditEvent.objects.record(
-            "integration_created",
-            actor=request.user,
-            system=system,
-            facts={"integration": slug, "from": "OpenAPI"},
-        )
     number = len(slugs)
     words = "One integration is" if number == 1 else f"{number} integrations are"
     messages.success(request, f"{words} created. Try each on its page before others use it.")

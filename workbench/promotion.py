@@ -18,7 +18,7 @@ from authlinks.models import Authorization
 from connectedsystems import vault
 from connectedsystems.errors import ConfigurationInvalid, VaultFailure
 from connectedsystems.models import ConnectedSystem
-from workbench import bundle, bundlefile, bundlewriting, differences, discovering
+from workbench import bundle, bundlefile, bundlewriting, differences
 from workbench.roles import designed_ids, is_admin
 
 if TYPE_CHECKING:
@@ -89,9 +89,8 @@ def upload(request: HttpRequest, screen: ApplicationAdmin) -> HttpResponse:
     try:
         # The environment's values are the operator's: no file from a browser may read them.
         tree = bundlefile.read(raw, {})
-        found = discovering.of_bundle(tree, within)
         prepared = bundle.prepare(
-            tree, accept_reauthorization=True, actor=request.user, within=within, discovered=found
+            tree, accept_reauthorization=True, actor=request.user, within=within
         )
     except ConfigurationInvalid as invalid:
         return _refused(request, context, invalid.errors)

@@ -15,7 +15,7 @@ from connectedsystems.diagnosis import CATALOGUE, FIELDS, GROUPS, Diagnosis, dia
 CODES = """
 state_missing state_missing_session state_unknown state_used state_expired state_user_mismatch
 issuer_mismatch bad_callback code_missing configuration_changed access_denied scope_refused
-provider_error attempt_not_finished popup_blocked
+provider_error attempt_not_finished popup_blocked opened_ahead
 token_http_error token_not_json token_missing token_malformed token_type_unsupported token_refused
 client_auth_failed redirect_uri_mismatch scope_reduced refresh_token_missing
 needs_authorization insufficient_scope refresh_in_progress refresh_failed refresh_outcome_unknown
@@ -52,7 +52,8 @@ STATUS = {
     " refresh_outcome_unknown temporarily_unavailable rate_limited call_refused call_not_found"
     " call_failed success_rule_failed result_rule_failed address_refused redirect_refused tls_error"
     " connection_failed too_large bad_response discovery_failed discovery_mismatch",
-    503: "refresh_in_progress busy system_down key_missing in_transaction internal_error",
+    503: "refresh_in_progress busy system_down key_missing in_transaction internal_error"
+    " opened_ahead",
     504: "timeout",
 }
 

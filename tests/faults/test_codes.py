@@ -20,6 +20,7 @@ HAPPENS = {
     "discovery_failed": "connectedsystems/test_doctor.py",
     "discovery_mismatch": "connectedsystems/test_doctor.py",
     "attempt_not_finished": "faults/test_ours.py::test_attempt_not_finished",
+    "request_too_large": "config/test_sizes.py::test_G11_a_request_of_nobodys_may_hold_little",
     "state_missing": ODD_QUERIES,
     "state_missing_session": "faults/test_callbacks.py::test_A1_without_a_log_in",
     "state_unknown": ODD_QUERIES,

@@ -155,7 +155,8 @@ AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "config.accounts.locked_out"
-AXES_CLIENT_IP_CALLABLE = "config.accounts.client_address"
+AXES_CLIENT_IP_CALLABLE = "config.loginlimits.limited_address"
+AXES_HANDLER = "config.loginlimits.Handler"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False

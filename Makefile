@@ -9,7 +9,7 @@ ARGS ?=
 TEMPLATES := templates demo/thirdparty/templates $(wildcard demo/pages/templates)
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help install demo test chromium otherserver check format lock
+.PHONY: help install demo test chromium otherserver proxies check format lock
 .PHONY: check-style check-types check-imports check-templates check-migrations check-lock
 
 help:
@@ -39,7 +39,7 @@ demo: install
 	@$(BIN)/python -m demo.first_env
 	@exec $(BIN)/python manage.py demo $(ARGS)
 
-test: install chromium otherserver
+test: install chromium otherserver proxies
 	@exec $(BIN)/python -m tests -n 2 $(ARGS)
 
 # The journeys want a browser. Where this may not install one, they are left out and said to be.
@@ -49,6 +49,10 @@ chromium: install
 # A second real OAuth server. Where it cannot be installed, its tests are left out and said to be.
 otherserver: install
 	@.ci/otherserver
+
+# The proxies of deploy/. Where they cannot be fetched, their tests are left out and said to be.
+proxies: install
+	@.ci/proxies
 
 check: check-style check-types check-imports check-templates check-migrations check-lock
 

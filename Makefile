@@ -9,16 +9,17 @@ ARGS ?=
 TEMPLATES := templates demo/thirdparty/templates $(wildcard demo/pages/templates)
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help install demo test chromium otherserver proxies check format lock
-.PHONY: check-style check-types check-imports check-templates check-migrations check-lock
+.PHONY: help install install-production demo test chromium otherserver proxies check format lock
+.PHONY: check-style check-types check-imports check-templates check-migrations check-lock check-advisories
 
 help:
 	@echo "make demo      the product and another system beside it: open, click, try"
 	@echo "make test      all tests"
-	@echo "make check     style, types, imports, templates, migrations, lock"
+	@echo "make check     style, types, imports, templates, migrations, lock, advisories"
 	@echo "make format    let the formatter write"
 	@echo "make lock      write requirements*.txt anew from pyproject.toml"
 	@echo "make install   only .venv, with all that running and testing need"
+	@echo "make install-production   what running needs and nothing else; VENV=path for another place than .venv"
 
 install: .venv/.installed
 
@@ -34,6 +35,21 @@ else
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements-dev.txt
 endif
 	@touch $@
+
+# Made anew, so that nothing else is in it: a folder that holds more than an environment is refused.
+VENV ?= .venv
+
+install-production:
+	@test ! -e $(VENV) -o -f $(VENV)/pyvenv.cfg || { echo "$(VENV) is there and is no environment: give VENV=path."; exit 1; }
+	@echo "Installing what running needs into $(VENV) (a minute at most) ..."
+ifeq ($(UV),uv)
+	@uv venv --quiet --clear --python $(PYTHON) $(VENV)
+	@uv pip sync --quiet --require-hashes --python $(VENV)/bin/python requirements.txt
+else
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.txt
+endif
+	@echo "Done: $(VENV)/bin/gunicorn serves config.wsgi:application."
 
 demo: install
 	@$(BIN)/python -m demo.first_env
@@ -54,7 +70,7 @@ otherserver: install
 proxies: install
 	@.ci/proxies
 
-check: check-style check-types check-imports check-templates check-migrations check-lock
+check: check-style check-types check-imports check-templates check-migrations check-lock check-advisories
 
 check-style: install
 	$(BIN)/ruff check .
@@ -84,6 +100,10 @@ check-lock: install
 	  diff .venv/lock-check/written .venv/lock-check/wanted \
 	  || { echo "$$file is not in step with pyproject.toml: run make lock."; exit 1; }; \
 	done
+
+# Fails for a known vulnerability; where no source of advisories answers, it says so and goes on.
+check-advisories: install
+	@$(BIN)/python .ci/advisories.py
 
 format: install
 	$(BIN)/ruff check --fix .

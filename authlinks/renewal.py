@@ -25,6 +25,7 @@ from connectedsystems import outbound, share, vault
 from connectedsystems.errors import (
     Failure,
     OutboundFailure,
+    SecretWithheld,
     TokenUnavailable,
     VaultFailure,
 )
@@ -90,6 +91,9 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
     """
     try:
         client = party.client()
+    except SecretWithheld as failure:
+        release(row.id, lease)
+        return TokenUnavailable(failure.code, **failure.facts)
     except VaultFailure as failure:
         release(row.id, lease)
         return TokenUnavailable("key_missing", subject="system", **failure.facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from connectedsystems import configuration, redact, vault
+from connectedsystems.configuration import Secrets
 from connectedsystems.diagnosis import Diagnosis, diagnose
 from connectedsystems.errors import VaultFailure
 from connectedsystems.fields import SealedField
@@ -116,7 +118,9 @@ class ConnectedSystem(models.Model):
     """Another system: name, base URL, how to authenticate, and what is needed for that.
 
     ``configuration`` holds the bundle's keys that are neither columns nor secrets (``oauth``,
-    ``variables``, ...); ``secrets`` is a sealed JSON object (``client_secret``, ...).
+    ``variables``, ...); ``secrets`` is a sealed JSON object (``client_secret``, ...) that holds
+    with each of them the origins it was entered for. ``secret_origins`` has those of secrets that
+    did not open when a migration bound them; it is null again as soon as one is entered.
     """
 
     id = models.UUIDField("public id", primary_key=True, default=uuid.uuid4, editable=False)
@@ -135,6 +139,7 @@ class ConnectedSystem(models.Model):
     )
     configuration = models.JSONField(default=dict, blank=True)
     secrets = SealedField(null=True, blank=True, editable=False)
+    secret_origins = SealedField(null=True, blank=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -188,17 +193,24 @@ class ConnectedSystem(models.Model):
         return configuration.of_row(self.id, self.as_data())
 
     def place(self, column: str) -> str:
-        """Where this row's sealed text belongs; ``secrets`` is the only sealed column."""
+        """Where this row's sealed text belongs."""
         return vault.place("connectedsystems_connectedsystem", column, self.id)
 
-    def opened_secrets(self) -> dict[str, Any]:
+    def opened_secrets(self) -> Secrets:
         """The secrets in clear, for one request. Raises VaultFailure."""
         return open_secrets(self.id, self.secrets)
 
-    def seal_secrets(self, values: dict[str, Any]) -> None:
-        """Keep these secrets, sealed for this row; an empty dict keeps none."""
-        text = json.dumps(values, separators=(",", ":"), sort_keys=True)
-        self.secrets = vault.seal(text, secrets_place(self.id)) if values else None
+    def seal_secrets(self, values: Mapping[str, Any]) -> None:
+        """Keep these secrets, sealed for this row; an empty mapping keeps none.
+
+        Those that are bound to no origin yet are bound to the ones of this row's configuration.
+        """
+        self.secret_origins = None
+        if not values:
+            self.secrets = None
+            return
+        kept = configuration.bound(configuration.read(self.as_data()), values)
+        self.secrets = vault.seal(kept.text(), secrets_place(self.id))
 
     def client(self, captures: dict[str, Any] | None = None) -> Client:
         """This system as an OAuth client, with its secrets open. Raises VaultFailure."""
@@ -228,13 +240,44 @@ def secrets_place(system_id: uuid.UUID) -> str:
     return vault.place("connectedsystems_connectedsystem", "secrets", system_id)
 
 
-def open_secrets(system_id: uuid.UUID, sealed: vault.Sealed | None) -> dict[str, Any]:
-    """Open a system's sealed JSON object of secrets. Raises VaultFailure."""
+def open_secrets(system_id: uuid.UUID, sealed: vault.Sealed | None) -> Secrets:
+    """Open a system's sealed JSON object of secrets, to keep or to compare them.
+
+    Whoever is about to send one asks :func:`secrets_for`, or makes a client of them.
+    Raises VaultFailure.
+    """
     if sealed is None:
+        return Secrets({})
+    text = sealed.open(secrets_place(system_id))
+    secrets = Secrets.from_text(text, lambda: _origins_beside(system_id))
+    redact.remember(*configuration.secret_texts(secrets))
+    return secrets
+
+
+def secrets_for(
+    parsed: Configuration, system_id: uuid.UUID, sealed: vault.Sealed | None
+) -> Secrets:
+    """A system's secrets, opened to be sent as this configuration says.
+
+    Raises VaultFailure, SecretWithheld where one was not entered for where it would go.
+    """
+    secrets = open_secrets(system_id, sealed)
+    configuration.check_origins(parsed, secrets)
+    return secrets
+
+
+def _origins_beside(system_id: uuid.UUID) -> dict[str, list[str]]:
+    """What a migration kept of secrets that it could not open; nothing where it won't open."""
+    row = ConnectedSystem.objects.filter(pk=system_id).only("secret_origins").first()
+    if row is None or row.secret_origins is None:
         return {}
-    values: dict[str, Any] = json.loads(sealed.open(secrets_place(system_id)))
-    redact.remember(*configuration.secret_texts(values))
-    return values
+    try:
+        origins: dict[str, list[str]] = json.loads(
+            row.secret_origins.open(row.place("secret_origins"))
+        )
+    except VaultFailure:
+        return {}
+    return origins
 
 
 class Circuit(models.Model):

@@ -21,6 +21,7 @@ from connectedsystems.errors import (
     CallFailure,
     Failure,
     OutboundFailure,
+    SecretWithheld,
     TokenUnavailable,
     VaultFailure,
 )
@@ -30,6 +31,7 @@ from connectedsystems.models import (
     data_of_version,
     open_secrets,
     redirect_uri_of,
+    secrets_for,
 )
 from connectedsystems.oauth.client import Client
 from connectedsystems.outbound import Reply
@@ -127,7 +129,9 @@ class Call:
 
     def _opened_secrets(self) -> dict[str, Any]:
         try:
-            return open_secrets(self.target.system_id, self.target.secrets)
+            return secrets_for(self.system, self.target.system_id, self.target.secrets)
+        except SecretWithheld:
+            raise
         except VaultFailure as failure:
             raise VaultFailure("key_missing", subject="system", **failure.facts) from None
 

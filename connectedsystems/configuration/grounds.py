@@ -10,6 +10,7 @@ from connectedsystems import diagnosis, outbound, placeholders
 from connectedsystems.errors import OutboundFailure
 from connectedsystems.written import Box
 
+from .keys import BUILT_IN_NAMES
 from .value import Configuration
 
 
@@ -31,7 +32,7 @@ class Grounds:
         box.template(key, text.replace("{query}", "") if marked else text, declared)
         if box.at(key) in box.errors:
             return ""
-        self.names_in_host(box, key, text)
+        self.names_in_host(box, key, text.replace("{query}", "") if marked else text)
         stand_in = dict.fromkeys(placeholders.names(text), "x.example")
         leading = _leading_name(text)
         if leading:
@@ -57,7 +58,7 @@ class Grounds:
                     f"{{{name}}} is captured and stands in the host: "
                     f"say in oauth.capture_patterns which values of {name} are allowed.",
                 )
-            elif name in placeholders.BUILT_INS:
+            elif name in BUILT_IN_NAMES - {"client_id"}:
                 box.refuse(key, f"{{{name}}} cannot stand in the host.")
 
 

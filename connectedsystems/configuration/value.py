@@ -13,6 +13,7 @@ from typing import Any
 from connectedsystems import placeholders, redact
 from connectedsystems.oauth.client import Client
 
+from . import origins
 from .keys import ENDPOINTS, EVERYTHING, OAUTH
 from .secret import secret_texts
 
@@ -96,8 +97,12 @@ class Configuration:
         secrets: Mapping[str, Any] | None = None,
         captures: Mapping[str, Any] | None = None,
     ) -> Client:
-        """This system as an OAuth client; ``secrets`` as ``split`` gives them."""
+        """This system as an OAuth client; ``secrets`` as ``split`` gives them.
+
+        Raises SecretWithheld where stored ones were not entered for where they would go.
+        """
         opened = secrets or {}
+        origins.check(self, opened)
         redact.remember(*secret_texts(opened))
         own = {key: value for key, value in self.oauth.items() if key in _CLIENT_KEYS}
         if not opened.get("client_secret") and "client_authentication" in self.discovered:
@@ -146,6 +151,11 @@ class Configuration:
     def digest(self) -> str:
         """A hash of what may not change while an attempt is under way."""
         return self._digest
+
+    @cached_property
+    def carriers(self) -> tuple[origins.Carrier, ...]:
+        """The requests that this system makes, for the question where its secrets go."""
+        return origins.carriers_of(self)
 
     @cached_property
     def _fingerprint(self) -> str:

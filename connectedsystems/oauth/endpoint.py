@@ -22,6 +22,8 @@ from connectedsystems.oauth.client import Client, merged, pairs
 MAX_BYTES = 1_000_000
 LONGEST_WAIT = 3600
 ACCEPT = {"Accept": "application/json"}
+NOBODY = ""
+"""The authentication of a request that names no client: neither its ID nor a secret goes along."""
 
 _UNFIT_IN_A_HEADER = re.compile("[^\x20-\x7e\xa0-\xff]")
 
@@ -110,12 +112,19 @@ def _asked(session: OAuth2Session, client: Client, question: Question) -> Asked:
     redact.remember(client.client_secret)
     url = _url(question)
     outbound.check_url(url)
-    proof, identity = authentication.proof(session, client, question.authentication, url)
+    proof, identity = _identified(session, client, question.authentication, url)
     built_in = {**question.built_in, **identity}
     parameters = merged(built_in, question.parameters, question.values)
     headers = _headers({**ACCEPT, **proof}, question)
     url, body = _placed(url, parameters, question, headers)
     return Asked(question.method, url, headers, body)
+
+
+def _identified(
+    session: OAuth2Session, client: Client, method: str, url: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Headers and parameters that say who asks."""
+    return ({}, {}) if method == NOBODY else authentication.proof(session, client, method, url)
 
 
 def with_next_secret(client: Client) -> Client | None:

@@ -23,7 +23,7 @@ temporarily_unavailable rate_limited revocation_failed
 too_many_requests call_refused call_not_found call_failed success_rule_failed input_invalid result_rule_failed
 system_down not_allowed capture_missing
 redirect_refused address_refused tls_error timeout too_large connection_failed bad_response busy
-decrypt_failed key_missing in_transaction internal_error configuration_invalid
+decrypt_failed key_missing secret_not_for_host in_transaction internal_error configuration_invalid
 bad_request log_in form_expired saved_meanwhile not_found
 discovery_failed discovery_mismatch
 """
@@ -53,7 +53,7 @@ STATUS = {
     " refresh_outcome_unknown temporarily_unavailable rate_limited call_refused call_not_found"
     " call_failed success_rule_failed result_rule_failed address_refused redirect_refused tls_error"
     " connection_failed too_large bad_response discovery_failed discovery_mismatch",
-    503: "refresh_in_progress busy system_down key_missing in_transaction internal_error",
+    503: "refresh_in_progress busy system_down key_missing secret_not_for_host in_transaction internal_error",
     504: "timeout",
 }
 

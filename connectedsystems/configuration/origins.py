@@ -71,6 +71,8 @@ class Stranger:
 
 def carried(system: Configuration, key: str) -> frozenset[str]:
     """The templates of all requests in which this system sends the secret of this key."""
+    if not _is_read(system, key):
+        return frozenset()
     return frozenset(each.template for each in system.carriers if _carries(each, key))
 
 
@@ -167,6 +169,14 @@ def _proves(system: Configuration, second: Mapping[str, Any]) -> bool:
         return bool(written != "none")
     endpoint = str(system.oauth.get("token_endpoint") or "")
     return _template(system, endpoint) == _template(system, second["endpoint"])
+
+
+def _is_read(system: Configuration, key: str) -> bool:
+    """Whether this system has any use for a secret of this key."""
+    if key in _OF_CALLS:
+        return system.authentication == ("api_key" if key == "api_key" else "basic")
+    name = key.removeprefix("variables.")
+    return system.uses_oauth if key in CLIENT_SECRETS else name in system.secret_variables
 
 
 def _carries(carrier: Carrier, key: str) -> bool:

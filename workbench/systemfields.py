@@ -14,6 +14,7 @@ from connectedsystems.configuration import (
     AUTHORIZATION_CODE,
     CLIENT_CREDENTIALS,
     OAUTH,
+    Secrets,
 )
 from connectedsystems.diagnosis import FIELDS
 
@@ -197,7 +198,13 @@ PLACES: Final = (
         example='{"token": {"account": "user.email"}, "callback": {}}',
     ),
     _oauth("capture_patterns", "json", "What a captured value must look like, by name."),
-    _oauth("second_exchange", "json", "One more token request after the first."),
+    _oauth(
+        "second_exchange",
+        "json",
+        "One more token request after the first. At another host than the Token Request Endpoint's"
+        " it gets neither Client ID nor Client Secret, unless client_authentication says how.",
+        example='{"endpoint": "https://acme.example/long", "client_authentication": "none"}',
+    ),
     _oauth("after_authorization", "json", "One call after authorizing, to learn more values."),
     _oauth(
         "client_key",
@@ -351,25 +358,10 @@ def shown(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield place.name, place.default if value is None else str(value)
 
 
-def merged_secrets(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Secrets of several layers, later ones over earlier ones; None takes one away."""
-    merged: dict[str, Any] = {}
-    variables: dict[str, Any] = {}
-    for layer in layers:
-        merged.update(layer)
-        variables.update(layer.get("variables") or {})
-    merged["variables"] = {name: value for name, value in variables.items() if value}
-    return {name: value for name, value in merged.items() if value}
-
-
-def wanted_secrets(
-    secrets: Mapping[str, Any], kind: str, variables: Collection[str]
-) -> dict[str, Any]:
+def wanted_secrets(secrets: Secrets, kind: str, variables: Collection[str]) -> Secrets:
     """The secrets that this authentication and these secret variables read; others go."""
     wanted = {place.secret for place in SECRETS if kind in place.with_}
-    kept = {name: value for name, value in secrets.items() if name in wanted}
-    named = {k: v for k, v in (secrets.get("variables") or {}).items() if k in variables}
-    return {**kept, "variables": named} if named else kept
+    return secrets.only(wanted, variables)
 
 
 def _get(data: Mapping[str, Any], path: tuple[str, ...]) -> Any:

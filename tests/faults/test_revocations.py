@@ -185,7 +185,9 @@ def test_G0_a_token_is_revoked_only_where_it_was_obtained_for(
     room.elsewhere.talk = lambda told, sock: sock.sendall(metadata)
     typed = changed(room, change)
     # Where another origin asks for the secret again, the designer types one: the tokens are at stake.
-    saved = not typed or dora.types(**typed) or dora.types(**typed, client_secret="a-guess-of-doras")
+    saved = (
+        not typed or dora.types(**typed) or dora.types(**typed, client_secret="a-guess-of-doras")
+    )
     if change == "capture renewed":
         expire()
         guest.lists()

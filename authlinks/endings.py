@@ -88,9 +88,10 @@ def end_of_user(user: Any, *, kind: EndingKind, actor: Any = None) -> int:
     return ended
 
 
-def obtained_of(authorization_id: uuid.UUID) -> Obtained:
-    """What an authorization's tokens were obtained under; unknown where it is gone."""
-    marks = Authorization.objects.filter(pk=authorization_id).values_list(*_MARKS).first()
+def obtained_of(authorization_id: uuid.UUID, version: int) -> Obtained:
+    """What these tokens of an authorization were obtained under; unknown where they are gone."""
+    same = Authorization.objects.filter(pk=authorization_id, version=version)
+    marks = same.values_list(*_MARKS).first()
     return Obtained(*marks) if marks else Obtained()
 
 

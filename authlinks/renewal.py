@@ -99,7 +99,9 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
     except VaultFailure as failure:
         release(row.id, lease)
         return TokenUnavailable("decrypt_failed", subject="authorization", **failure.facts)
-    obtained = revocation.obtained_under(client) if party.own else endings.obtained_of(row.id)
+    obtained = (
+        revocation.obtained_under(client) if party.own else endings.obtained_of(row.id, row.version)
+    )
     try:
         answer = _ask_in_turn(party, client, refresh_token)
     except Failure as failure:
@@ -162,7 +164,8 @@ def _saved(party: Party, row: Row, lease: str, answer: TokenAnswer, client: Clie
         columns["captures"] = vault.seal(json.dumps(captures), place)
     if party.own:
         columns |= {"fingerprint": party.fingerprint, "scope_requested": client.scope}
-        columns |= obtained_columns(client)
+        # A refresh token that did not come again belongs to the registration of before.
+        columns |= {"refresh_token": columns.get("refresh_token"), **obtained_columns(client)}
     with transaction.atomic(durable=True):
         return bool(
             Authorization.objects.filter(pk=row.id, version=row.version, lease_owner=lease).update(

@@ -171,7 +171,7 @@ def _without_asking(row: EndingAuthorization) -> Told | None:
     if row.client.problem:
         return Told(Outcome.NOT_REVOKED, "not_revoked", {"cause": row.client.problem})
     if row.client.client is None:
-        return Told(Outcome.NOTHING_TO_ASK)
+        return Told(Outcome.NOTHING_TO_ASK, facts={"cause": "no_revocation_endpoint"})
     if row.refresh_token is None and row.access_token is None:
         return Told(Outcome.CONFIRMED)  # each was confirmed, and whoever did it is gone
     if _replaced(row):

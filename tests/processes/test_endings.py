@@ -6,9 +6,12 @@ import base64
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from http.client import HTTPException
 from typing import Any
 
+import psutil
 import pytest
 from django.core.management import call_command
 from django.test import Client
@@ -21,7 +24,7 @@ from tests.acme import CLIENT_SECRET, Visitor, make_system
 from tests.desk import make_authorization
 from tests.faults.test_revocations import Dora, stolen
 from tests.otherside import OtherSide, answer, other_side
-from tests.processes.started import Caller, mark
+from tests.processes.started import Caller, Site, mark
 from tests.thirdparty import ThirdParty
 
 pytestmark = pytest.mark.processes
@@ -143,6 +146,41 @@ def test_G8_killed_while_a_user_disconnects(
     assert audits(action="disconnected") == ["alice", "bob"]
     assert not EndingAuthorization.objects.exists()
     assert not EndingClient.objects.exists()
+
+
+def test_G8_the_site_is_killed_while_it_revokes(
+    acme: ConnectedSystem,
+    people: list[Visitor],
+    root: Any,
+    serve: Callable[..., Site],
+    thirdparty: ThirdParty,
+) -> None:
+    """kill -9 to gunicorn and its workers, while the other system takes its time."""
+    site = serve()
+    client = Client()
+    client.force_login(root)
+    path = deletion(acme, "system", None)
+    thirdparty.control(revoke={"delay": 3})
+    with ThreadPoolExecutor() as pool:
+        session = client.cookies["sessionid"].value
+        answer = pool.submit(site.ask, path, session, form={"post": "yes"})
+        ends = time.monotonic() + 20
+        while not EndingAuthorization.objects.filter(sent_at__isnull=False).exists():
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+        master = psutil.Process(site.process.pid)
+        for process in [*master.children(recursive=True), master]:
+            process.kill()
+        with pytest.raises((OSError, HTTPException)):
+            answer.result(timeout=30)
+    assert not ConnectedSystem.objects.filter(pk=acme.pk).exists()
+    assert audits() == []
+    thirdparty.control(revoke=None)
+    end_leases()
+    end_pauses()
+    somebody_comes()
+    assert audits() == ["alice", "bob"]
+    assert EndingClient.objects.get().confirmed == 2
 
 
 def test_G8_two_at_once_send_each_token_once(

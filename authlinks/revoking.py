@@ -168,9 +168,9 @@ def revoke_row(row: EndingAuthorization, owner: str, seconds: float = REQUEST_SE
 
 def _without_asking(row: EndingAuthorization) -> Told | None:
     """What is to be said of a row without a request; None where there is somebody to ask."""
-    if row.client.problem:
+    if not row.client.may_be_asked and row.client.problem:
         return Told(Outcome.NOT_REVOKED, "not_revoked", {"cause": row.client.problem})
-    if row.client.client is None:
+    if not row.client.may_be_asked:
         return Told(Outcome.NOTHING_TO_ASK, facts={"cause": "no_revocation_endpoint"})
     if row.refresh_token is None and row.access_token is None:
         return Told(Outcome.CONFIRMED)  # each was confirmed, and whoever did it is gone
@@ -356,7 +356,7 @@ def _settled(mine: QuerySet[EndingAuthorization], row: EndingAuthorization, told
     EndingClient.objects.filter(pk=row.client_id).update(**counts)
     done = EndingClient.objects.filter(pk=row.client_id, endings__isnull=True)
     if row.client.kind in DELETIONS:
-        done.update(client=None, finished_at=Now())
+        done.update(client=None, secrets=None, configuration=None, finished_at=Now())
     else:
         done.delete()
     return True

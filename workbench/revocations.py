@@ -78,7 +78,7 @@ class RevocationAdmin(ReadOnly):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return left_in(super().get_queryset(request).defer("client"))
+        return left_in(super().get_queryset(request).defer("client", "secrets"))
 
     def only_mine(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         return rows.filter(application_id_text__in=[str(key) for key in designed_ids(request)])

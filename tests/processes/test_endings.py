@@ -308,6 +308,36 @@ def test_G8_keys_are_rotated_while_revocations_wait(
     assert revoked(thirdparty) == 4
 
 
+@pytest.mark.parametrize("what", ["system", "disconnect"])
+def test_G8_a_key_that_is_missing_for_a_while(
+    acme: ConnectedSystem,
+    people: list[Visitor],
+    root: Any,
+    thirdparty: ThirdParty,
+    settings: Any,
+    what: str,
+) -> None:
+    """Ended by a process with another ring: what is to be revoked waits for the key."""
+    client = Client()
+    client.force_login(root)
+    old = settings.VAULT_KEYS
+    settings.VAULT_KEYS = f"new:{base64.b64encode(os.urandom(32)).decode()}"
+    if what == "system":
+        assert client.post(deletion(acme, "system", None), {"post": "yes"}).status_code == 302
+    else:
+        people[0].client.post(DISCONNECT)
+        assert b"VAULT_KEYS" not in people[0].client.get("/connections/").content
+    assert EndingAuthorization.objects.count() == {"system": 2, "disconnect": 1}[what]
+    settings.VAULT_KEYS = old
+    end_pauses()
+    somebody_comes()
+    action = {"system": "disconnected by deletion", "disconnect": "disconnected"}[what]
+    gone = {"system": ["alice", "bob"], "disconnect": ["alice"]}[what]
+    assert audits(action=action) == gone
+    assert revoked(thirdparty) == 2 * len(gone)
+    assert not EndingClient.objects.filter(secrets__isnull=False).exists()
+
+
 def test_G0_a_late_answer_goes_where_it_was_obtained_for(
     acme: ConnectedSystem,
     people: list[Visitor],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import timedelta
 from typing import Any
 
@@ -253,7 +253,7 @@ def _new_ending(system: ConnectedSystem, kind: EndingKind, actor: Any) -> Ending
 def _seal(ending: EndingClient, client: Client) -> None:
     """Keep the whole registration: whatever a revocation comes to use of it is there."""
     if client.revocation_endpoint:
-        text = json.dumps(asdict(client), default=dict)
+        text = json.dumps(asdict(replace(client, guard=None)), default=dict)
         ending.client = vault.seal(text, ending.place("client"))
 
 

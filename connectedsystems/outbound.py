@@ -160,7 +160,8 @@ def uses_allowed_http(url: str) -> bool:
 def origin_of(url: str) -> str:
     """``scheme://host``, with the port where it is not the scheme's, read as a request reads it.
 
-    "" for a URL that would be refused. Two URLs lead to one server where these texts are equal.
+    RFC 6454 §4. "" for a URL that would be refused. Two URLs lead to one server where these texts
+    are equal.
     """
     try:
         origin, _ = addresses.split(url)

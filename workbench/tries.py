@@ -14,9 +14,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from authlinks import binding, endings, flow, limits, question, registration, tokens
 from authlinks.columns import obtained_columns
-from authlinks.models import AttemptOutcome, Authorization, AuthorizationAttempt, place_of
+from authlinks.models import AttemptOutcome, Authorization, AuthorizationAttempt
 from authlinks.question import Brought
-from connectedsystems import configuration, vault
+from connectedsystems import configuration
 from connectedsystems.configuration import Configuration
 from connectedsystems.configuration.keys import ENDPOINTS
 from connectedsystems.diagnosis import FIELDS
@@ -150,17 +150,14 @@ def take_over(
     attempt: AuthorizationAttempt, result: Brought, system: ConnectedSystem
 ) -> Authorization:
     """Let what the try brought stand as this designer's authorization at the saved system."""
-    captures = None
-    if result.captures:
-        place = place_of("captures", system.pk, attempt.user_id)
-        captures = vault.seal(json.dumps(result.captures), place)
     authorization = tokens.store(
         system.pk,
         attempt.user_id,
         result.answer,
-        client=system.client().knowing(result.captures),
+        client=system.client(),
         fingerprint=system.parsed().fingerprint(),
-        captures=captures,
+        captures=result.captures,
+        api_origin=system.parsed().api_origin(result.captures),
     )
     # It was obtained under what was tried: the form may name another revocation endpoint by now.
     tried_with = client(attempt) or system.client()

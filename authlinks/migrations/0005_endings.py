@@ -5,10 +5,11 @@ their marks, so that it can be revoked where it could be before. Any other keeps
 where its tokens were to be revoked, and they are not sent anywhere.
 
 What is computed here is a copy of what the product computed when this was written
-(``connectedsystems.oauth.revocation.obtained_under``, ``Configuration.fingerprint``).
+(``connectedsystems.oauth.revocation.obtained_under``); the fingerprint's copy is 0004's.
 """
 
 import hashlib
+import importlib
 import json
 import re
 import uuid
@@ -20,6 +21,8 @@ from django.db import migrations, models
 import connectedsystems.fields
 from connectedsystems import vault
 from connectedsystems.errors import VaultFailure
+
+_before = importlib.import_module("authlinks.migrations.0004_origins")
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _AUTHORITY = re.compile(r"(https?)://([^/?#@\\]+)(?=[/?#]|$)", re.IGNORECASE)
@@ -34,8 +37,8 @@ def write_marks(apps, schema_editor):
         token, revocation = (oauth.get(f"{kind}_endpoint") or "" for kind in ("token", "revocation"))
         if not token:
             continue
-        present = _fingerprints(oauth, variables, system.base_url)
-        standing = authorizations.filter(system_id=system.pk, fingerprint__in=present)
+        present = _before.fingerprint(system.base_url, system.configuration, old=False)
+        standing = authorizations.filter(system_id=system.pk, fingerprint=present)
         asked = _names(token) | _names(revocation)
         values = {**variables, **(_secret_variables(system) if asked & secret_names else {})}
         if asked <= set(values):
@@ -62,37 +65,6 @@ def _read(configuration):
         elif value.get("value"):
             plain[name] = value["value"]
     return oauth, plain, secret
-
-
-def _fingerprints(oauth, variables, base_url):
-    """The system's fingerprint, with and without the revocation endpoint in it (FIELD H2)."""
-
-    def filled(text):
-        return _filled(text or "", variables)
-
-    second = oauth.get("second_exchange") or {}
-    following = oauth.get("after_authorization") or {}
-    rest = [
-        filled(second.get("endpoint")),
-        filled(following.get("url") or following.get("path")),
-        oauth.get("client_id"),
-        _written_origin(filled(base_url)),
-    ]
-    keys = ("authorization_endpoint", "token_endpoint", "revocation_endpoint", "refresh_endpoint")
-    endpoints = [(key, filled(oauth.get(key))) for key in keys]
-    with_all = [text for _, text in endpoints]
-    without = [text for key, text in endpoints if key != "revocation_endpoint"]
-    return {_hash(json.dumps([v or "" for v in [*some, *rest]])) for some in (with_all, without)}
-
-
-def _written_origin(url):
-    found = re.match(r"(?i)(https?)://([^/?#]*)", url)
-    if not found:
-        return re.split(r"[/?#]", url, maxsplit=1)[0]
-    scheme, authority = found.group(1).lower(), found.group(2)
-    if "{" not in authority:
-        authority = authority.lower()
-    return f"{scheme}://{authority.removesuffix(_DEFAULT_PORTS[scheme])}"
 
 
 def _marks(client_id, token, revocation, values):
@@ -155,7 +127,7 @@ def _hash(text):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('authlinks', '0003_timeline'),
+        ('authlinks', '0004_origins'),
         ('connectedsystems', '0003_circuit'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -94,6 +94,20 @@ ENTRIES: dict[str, Entry] = {
                 " Please start again.",
                 retry=True,
             ),
+            Variant(
+                label="what the other system answered leads to another host",
+                when=fact("cause", "origin_moved"),
+                seen="A renewed authorization would have gone to another host than the one the"
+                " user approved[: it was {was}][, and would be {now}].",
+                cause="A value that is captured from the other system's answers stands in a host,"
+                " and has changed. Its token was sent to neither host.",
+                fix="If the other system has moved there, the user authorizes again. If it moves"
+                " within one domain, let the pattern in Capture patterns end in that domain"
+                " (such as .+\\.example\\.com): later moves are then accepted.",
+                user="{system|The other system} would be reached at another address than the one"
+                " you approved. Please authorize again.",
+                look_at="capture_patterns",
+            ),
         ),
     ),
     "refresh_in_progress": Entry(
@@ -146,6 +160,21 @@ ENTRIES: dict[str, Entry] = {
         " Try again[ in {wait}]. It may be that you have to authorize again then.",
         who=(END_USER, OWNER),
         retry=True,
+        variants=(
+            Variant(
+                label="the answer came, and our database did not take it",
+                when=fact("unsaved", True),
+                status=503,
+                seen="The other system renewed the token, and our database took no answer.",
+                cause="The database refused it for five seconds, and what was in it is lost. The"
+                " other system has most likely ended the old refresh token.",
+                fix="An admin looks after the database. The old refresh token is tried once more"
+                " after half a minute; if it is refused, the user authorizes again.",
+                user="Your permission was renewed, and this site could not keep it. Try again in a"
+                " minute. It may be that you have to authorize again then.",
+                who=(ADMIN, END_USER),
+            ),
+        ),
     ),
     "temporarily_unavailable": Entry(
         title="The other system is busy",

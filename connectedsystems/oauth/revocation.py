@@ -1,6 +1,6 @@
 """Token revocation (RFC 7009): asking the other system to forget a token, and only that system.
 
-The rule (FIELD H2): a token is revoked only where client ID and token endpoint are those it was
+The rule: a token is revoked only where client ID and token endpoint are those it was
 obtained under, and the revocation endpoint's origin is the one of that time or the token
 endpoint's. A designer can point the endpoint anywhere; nothing that users approved goes along.
 """

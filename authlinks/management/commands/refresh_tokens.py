@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from authlinks import revoking, tokens
 from authlinks.models import Authorization
 from authlinks.rows import read_row
-from connectedsystems import outbound, redact
+from connectedsystems import noticed, outbound, redact
 from connectedsystems.diagnosis import diagnose
 from connectedsystems.errors import ConfigurationInvalid, TokenUnavailable
 
@@ -40,7 +40,8 @@ class Command(BaseCommand):
         due = (
             Authorization.objects.filter(ended_code="", refresh_token__isnull=False)
             .filter(Q(expires_at__lte=Now() + timedelta(seconds=options["within"])))
-            .select_related("system")
+            .acted_for()
+            .select_related("system", "user")
             .order_by("expires_at")
         )
         counts: Counter[str] = Counter()
@@ -69,6 +70,12 @@ def _renewed(authorization: Authorization) -> str:
         if row is not None:
             tokens.usable_token(party, row, deadline=outbound.deadline_in(SECONDS))
     except (TokenUnavailable, ConfigurationInvalid) as failure:
+        noticed.note(
+            failure.code,
+            failure.facts,
+            system_id=authorization.system_id,
+            subject=authorization.user,
+        )
         return failure.code
     return ""
 

@@ -97,6 +97,7 @@ MODELS: dict[str, tuple[Row, ...]] = {
     "authlinks/authorizationattempt": READ_ONLY,
     "integrations/callrecord": READ_ONLY,
     "connectedsystems/auditevent": READ_ONLY,
+    "authlinks/endingclient": READ_ONLY,
 }
 for _model, _rows in MODELS.items():
     for _screen, _row in zip(SCREENS, _rows, strict=True):
@@ -137,6 +138,7 @@ def _path(route: str, house: House) -> str:
         "authlinks/authorizationattempt": crm.attempt,
         "integrations/callrecord": crm.call,
         "connectedsystems/auditevent": crm.event,
+        "authlinks/endingclient": crm.ending,
     }
     model = "/".join(route.split("/")[1:3])
     values = {

@@ -14,6 +14,7 @@ from unfold.decorators import display
 
 from connectedsystems.models import AuditEvent
 from workbench import told
+from workbench.revocations import number_left
 from workbench.roles import ReadOnly, designed_ids
 from workbench.site import desk
 
@@ -34,6 +35,7 @@ class AuditEventAdmin(ReadOnly):
     )
     list_filter = ("action", "outcome", "system_slug", "at")
     list_per_page = 50
+    list_before_template = "workbench/_revocations_left.html"
     search_fields = ("actor_name", "subject_name", "system_slug", "reference", "action", "address")
     search_help_text = "Person, network address, system, action or reference"
     ordering = ("-at", "-id")
@@ -41,6 +43,10 @@ class AuditEventAdmin(ReadOnly):
         (None, {"fields": ("when", "action", "by", "address", "subject_name", "system_slug")}),
         ("Outcome", {"fields": ("outcome", "why", "link", "details")}),
     )
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        left = number_left(request)
+        return super().changelist_view(request, {**(extra_context or {}), "revocations_left": left})
 
     def only_mine(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         return rows.filter(application_id_text__in=[str(key) for key in designed_ids(request)])

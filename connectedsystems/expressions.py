@@ -26,6 +26,8 @@ from jmespath.lexer import Lexer
 from jmespath.parser import Parser
 from jmespath.visitor import Options, TreeInterpreter
 
+from connectedsystems.exact import ExactEncoder, ExactNumber
+
 LONGEST: Final = 2000
 """Characters of an expression."""
 MOST_BRACKETS: Final = 50
@@ -244,7 +246,7 @@ def _digits(number: Any, given: bool) -> int:
     if isinstance(number, float):
         if given and not math.isfinite(number):
             raise NotFound("it gives a number that JSON does not know")
-        return 32
+        return 128
     if not isinstance(number, int):
         raise NotFound("it gives no value")
     if number.bit_length() > _WIDEST_INTEGER:
@@ -334,9 +336,22 @@ class _Functions(Functions):
             return arg
         if _weigh(arg, self.budget) > self.budget.characters:
             raise TooCostly("it makes texts that are too long")
-        text = json.dumps(arg, separators=(",", ":"))
+        text = json.dumps(arg, separators=(",", ":"), cls=ExactEncoder)
         self.budget.take_characters(len(text))
         return text
+
+    def _get_allowed_pytypes(self, types: list[str]) -> tuple[list[str], list[tuple[str, ...]]]:
+        """By the names of classes: a subclass of float is a number by its own name alone."""
+        allowed, inner = super()._get_allowed_pytypes(types)
+        if "float" in allowed:
+            allowed.append(ExactNumber.__name__)
+        return allowed, [
+            (*names, ExactNumber.__name__) if "float" in names else names for names in inner
+        ]
+
+    def _convert_to_jmespath_type(self, pyobject: str) -> str:
+        is_exact = pyobject == ExactNumber.__name__
+        return "number" if is_exact else super()._convert_to_jmespath_type(pyobject)
 
     def _compare_all(self, values: list[Any], times: int) -> None:
         """Take what it costs to compare each of some numbers or texts so many times."""

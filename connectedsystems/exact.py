@@ -6,7 +6,7 @@ import math
 import re
 import secrets
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django.core.serializers.json import DjangoJSONEncoder
 
@@ -23,10 +23,13 @@ class ExactNumber(float):
     """
 
     text: str
+    any_made: ClassVar[bool] = False
+    """Whether this process ever made one: until then no tree is searched for them."""
 
     def __new__(cls, text: str) -> ExactNumber:
         number = super().__new__(cls, text)
         number.text = text
+        ExactNumber.any_made = True
         return number
 
     def __repr__(self) -> str:
@@ -64,7 +67,7 @@ class ExactEncoder(DjangoJSONEncoder):
     """
 
     def encode(self, o: Any) -> str:
-        if not _holds_exact(o):
+        if not ExactNumber.any_made or not _holds_exact(o):
             return super().encode(o)
         nonce = secrets.token_hex(16)
         text = super().encode(_marked(o, nonce))
@@ -72,7 +75,7 @@ class ExactEncoder(DjangoJSONEncoder):
 
 
 def _holds_exact(tree: Any) -> bool:
-    """By exact types, level by level: this is walked for every answer, and seldom finds one."""
+    """By exact types, level by level: many answers are searched, and few hold one."""
     level = [tree]
     while level:
         below: list[Any] = []

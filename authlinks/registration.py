@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ class Registration:
     digest: str
     fingerprint: str
     client: Callable[[], Client] = field(repr=False)
+    api_origin: Callable[[Mapping[str, Any]], str] = field(repr=False)
     draft: str = field(default="", repr=False)
 
 
@@ -36,6 +37,7 @@ def of_system(system: ConnectedSystem) -> Registration:
         digest=parsed.digest(),
         fingerprint=parsed.fingerprint(),
         client=system.client,
+        api_origin=parsed.api_origin,
     )
 
 
@@ -58,6 +60,7 @@ def of_draft(public_id: uuid.UUID, text: str) -> Registration:
         digest=parsed.digest(),
         fingerprint=parsed.fingerprint(),
         client=client,
+        api_origin=parsed.api_origin,
         draft=text,
     )
 

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 from django.utils.html import escape
 
+from authlinks import fresh
 from connectedsystems.diagnosis import diagnose
 from connectedsystems.errors import InsideTransaction
 from connectedsystems.models import new_reference
@@ -16,7 +17,7 @@ from connectedsystems.models import new_reference
 _log = structlog.get_logger(__name__)
 
 
-_BARE = frozenset({"bad_request", "internal_error", "in_transaction"})
+_BARE = frozenset({"bad_request", "internal_error", "in_transaction", "database_unavailable"})
 """Pages that ask no database who is looking."""
 
 
@@ -39,8 +40,7 @@ def page_not_found(request: HttpRequest, exception: Exception | None = None) -> 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Needs neither database nor session, and falls back to plain text of its own."""
     reference = reference_of(request)
-    inside = isinstance(sys.exc_info()[1], InsideTransaction)
-    code = "in_transaction" if inside else "internal_error"
+    code = _code_of(sys.exc_info()[1])
     _log.error("server_error", reference=reference, code=code)
     try:
         return _answer(request, code)
@@ -54,6 +54,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
             '<p><a href="/">Go to the start page</a></p>',
             status=told.status,
         )
+
+
+def _code_of(raised: BaseException | None) -> str:
+    if isinstance(raised, InsideTransaction):
+        return "in_transaction"
+    return "database_unavailable" if isinstance(raised, fresh.LOST) else "internal_error"
 
 
 def reference_of(request: HttpRequest) -> str:

@@ -24,7 +24,8 @@ from django.utils.cache import add_never_cache_headers
 from django_structlog.middlewares import RequestMiddleware
 
 from config import errorpages
-from connectedsystems import redact
+from config.accounts import client_address
+from connectedsystems import person, redact
 
 type_of_view = Callable[[HttpRequest], HttpResponse]
 
@@ -46,7 +47,7 @@ class SecretsStayInside:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with redact.scope():
             if request.META.get("QUERY_STRING"):
-                redact.remember(*self._secrets_in(request))
+                redact.remember_given(*self._secrets_in(request))
             return self.get_response(request)
 
     @staticmethod
@@ -138,6 +139,17 @@ class NoZeroBytes:
         if any("\0" in text for text in texts):
             raise SuspiciousOperation("a zero byte")
         return self.get_response(request)
+
+
+class WhoAsks:
+    """Lets the audit know whose request this is, and from which network address."""
+
+    def __init__(self, get_response: type_of_view) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with person.at(client_address(request) or "", lambda: request.user):
+            return self.get_response(request)
 
 
 class ContentSecurityPolicy(CSPMiddleware):

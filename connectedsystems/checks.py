@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.db import DatabaseError
 
-from connectedsystems import vault
+from connectedsystems import lostkeys, vault
 
 TAG = "connectedsystems"
 
@@ -54,6 +56,31 @@ def public_base_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             "PUBLIC_BASE_URL is no address of a web site.",
             hint="Write scheme and host alone, such as https://connect.example.org.",
             id="connectedsystems.E003",
+        )
+    ]
+
+
+@register(TAG)
+def missing_keys(
+    app_configs: Any, databases: Collection[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """What is stored can be opened; asked where a database may be, and no reason not to start.
+
+    In the middle of a rotation one process has the new key before the others.
+    """
+    if not databases:
+        return []
+    try:
+        unknown = lostkeys.unknown_names()
+    except (DatabaseError, ValueError):  # no table yet; a ring that cannot be read is E002
+        return []
+    if not unknown:
+        return []
+    return [
+        Warning(
+            "Stored secrets need keys that VAULT_KEYS lacks.",
+            hint=lostkeys.told(unknown),
+            id="connectedsystems.W003",
         )
     ]
 

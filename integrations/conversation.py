@@ -28,7 +28,7 @@ from connectedsystems.expressions import Budget, NotFound, TooCostly, find, for_
 from connectedsystems.kept import Kept
 from connectedsystems.models import (
     Authentication,
-    ConnectedSystem,
+    data_of_version,
     open_secrets,
     redirect_uri_of,
 )
@@ -53,6 +53,12 @@ LONGEST_RETRY_AFTER = 2
 _definitions: Kept[Definition] = Kept(most=10_000)
 
 
+def user_can_mend(failure: Failure) -> bool:
+    """Whether authorizing again helps; it brings no secret of the system's own back."""
+    of_user = failure.facts.get("subject", "authorization") == "authorization"
+    return failure.code in MENDED_BY_USER and of_user
+
+
 class Answered(CallFailure):
     """A failure that came with a reply of the other system."""
 
@@ -72,11 +78,7 @@ def definition_of(integration_id: Any, version: int) -> Definition:
 
 def configuration_of(system_id: Any, version: int) -> Configuration:
     """A system's parsed configuration, kept per process by version."""
-
-    def load() -> dict[str, Any]:
-        return ConnectedSystem.objects.get(pk=system_id).as_data()
-
-    return configuration.parsed(system_id, version, load)
+    return configuration.parsed(system_id, version, lambda: data_of_version(system_id, version))
 
 
 @dataclass(slots=True)
@@ -96,6 +98,7 @@ class Call:
     system: Configuration = field(init=False)
     secrets: dict[str, Any] = field(init=False, repr=False, default_factory=dict)
     sent_secrets: list[str] = field(init=False, repr=False, default_factory=list)
+    origin: str = field(init=False, default="")
     pages: paging.Pages | None = field(init=False, repr=False, default=None)
     is_shaped: bool = field(init=False, default=False)
     budget: Budget = field(init=False, repr=False, default_factory=for_call)
@@ -112,7 +115,7 @@ class Call:
         self.system = configuration_of(target.system_id, target.system_version)
         self.deadline = outbound.deadline_in(self.definition.timeout)
         if target.secrets is not None and self._needs_secrets:
-            self.secrets = self._opened_secrets()
+            self.secrets = open_secrets(target.system_id, target.secrets)
 
     def read(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The inputs' values. Raises InputInvalid, and TypeError for what is no input."""
@@ -131,20 +134,14 @@ class Call:
         kinds = (Authentication.API_KEY, Authentication.BASIC)
         return self.target.authentication in kinds or bool(self.system.secret_variables)
 
-    def _opened_secrets(self) -> dict[str, Any]:
-        try:
-            return open_secrets(self.target.system_id, self.target.secrets)
-        except VaultFailure as failure:
-            raise VaultFailure("key_missing", subject="system", **failure.facts) from None
-
     def run(self, values: Mapping[str, Any]) -> Reply:
         """Send the request, unless the system is left alone. Raises Failure."""
         target = self.target
-        if target.next_try_in is not None and self.user_can_authorize:
+        if target.circuit_id is not None and self.user_can_authorize:
             # A missing permission is this user's to give, also where the system is left alone.
             tokens.check_standing(self._party(self.user.pk), target.row)
-        finds_out = circuit.admit(
-            target.system_id, target.next_try_in, outbound.time_limit(self.definition.timeout)
+        passage = circuit.admit(
+            target.circuit_id, self.user.pk, outbound.time_limit(self.definition.timeout)
         )
         came: Reply | Failure | None = None
         try:
@@ -153,7 +150,7 @@ class Call:
             came = failure
             raise
         finally:
-            self._heed(finds_out, came)
+            self._heed(passage, came)
         return self._shaped(came) if self.definition.result else came
 
     def failure_in(self, reply: Reply) -> CallFailure | None:
@@ -199,13 +196,19 @@ class Call:
         self.is_shaped = True
         return shaped
 
-    def _heed(self, finds_out: bool, came: Reply | Failure | None) -> None:
+    def _heed(self, passage: circuit.Passage, came: Reply | Failure | None) -> None:
         """A designer's test may end the circuit's pause, and never begins one."""
         target = self.target
+        origin = "" if self.system.has_one_origin else self.origin
         if self.draft is None:
-            circuit.heed(target.system_id, target.system_version, finds_out, came)
+            caller = circuit.Caller(
+                target.system_id, target.system_version, origin, str(self.user.pk)
+            )
+            circuit.heed(caller, passage, came)
+            if origin and target.row is not None and circuit.tells_of_silence(came):
+                tokens.note_api_origin(target.row, origin)
         elif circuit.answers(came):
-            circuit.close(target.system_id)
+            circuit.close(target.system_id, origin)
 
     def _talk(self, values: Mapping[str, Any]) -> Reply:
         """Send the request, renewing a rejected token once. Raises Failure."""
@@ -259,7 +262,7 @@ class Call:
         try:
             token = self._renewed(party, token)
         except TokenUnavailable as failure:
-            if failure.code in MENDED_BY_USER:
+            if user_can_mend(failure):
                 raise
             raise Answered("call_refused", reply, **self._refusal(reply)) from None
         reply = self._send(values, token)
@@ -308,6 +311,7 @@ class Call:
             user_id=user_id,
             fingerprint=self.system.fingerprint(),
             client=self._client,
+            api_origin=self.system.api_origin,
         )
 
     @sensitive_variables()
@@ -335,7 +339,9 @@ class Call:
             secrets=self.secrets,
             captures=self._captures(token.row) if token else {},
         )
-        parts = self._prepared().fill(values, speaker, idempotency_key=self.idempotency_key)
+        prepared = self._prepared()
+        self.origin = prepared.origin(speaker)
+        parts = prepared.fill(values, speaker, idempotency_key=self.idempotency_key)
         most = MOST_BYTES
         if self.pages is not None:
             most = max(1, most - self.pages.size)
@@ -348,7 +354,9 @@ class Call:
         if token:
             self.sent_secrets.append(token.value)
         send = outbound.send if self.trace is None else self.trace.send
-        with share.inside(self.target.system_id, self.deadline):
+        with share.inside(
+            self.target.system_id, self.deadline, origin=self.origin, user=self.user.pk
+        ):
             reply = self._repeated(lambda: send(asked))
         if reply.status >= 400:
             self._expect_secrets()

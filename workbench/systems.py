@@ -6,25 +6,30 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
 from django.forms.widgets import Media, Script
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from authlinks.models import Authorization
 from authlinks.standing import Standing, standing_of
+from connectedsystems import saving
 from connectedsystems.configuration import read
 from connectedsystems.diagnosis import Diagnosis, diagnose
 from connectedsystems.errors import VaultFailure
-from connectedsystems.models import AuditEvent, ConfigurationVersion, ConnectedSystem
+from connectedsystems.models import ConnectedSystem
+from connectedsystems.saving import By
 from workbench import cautions, discovering, drafts, finding, known, tries, typedsecrets
 from workbench.cautions import Caution
 from workbench.filters import HostFilter, SystemStateFilter
+from workbench.roles import is_admin
 from workbench.site import desk
 from workbench.systemform import SystemForm
-from workbench.told import NOTHING, badge, moment
+from workbench.told import NOTHING, badge, moment, silence_of
 from workbench.versions import RestoringSystem, Versioned
 
 
@@ -47,7 +52,7 @@ class ConnectedSystems(Versioned):
     list_display = ("name", "slug", "application", "authentication", "host", "trouble", "changed")
     list_filter = ("application", SystemStateFilter, HostFilter, "authentication")
     list_per_page = 50
-    list_select_related = ("application", "circuit")
+    list_select_related = ("application",)
     search_fields = ("name", "slug", "description", "base_url")
     change_form_template = "workbench/systems/form.html"
     actions = None
@@ -66,13 +71,17 @@ class ConnectedSystems(Versioned):
         scripts: list[Any] = [Script(f"js/{name}.js", defer=True) for name in names]
         return super().media + Media(css={"all": ["css/desk-form.css"]}, js=scripts)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("circuits")
+
     @admin.display(description="Host", ordering="base_url")
     def host(self, system: ConnectedSystem) -> str:
         return system.host
 
     @admin.display(description="Trouble")
     def trouble(self, system: ConnectedSystem) -> str:
-        return badge("does not answer", "danger") if system.open_circuit else NOTHING
+        circuits = system.open_circuits
+        return badge(silence_of(circuits), "danger") if circuits else NOTHING
 
     @admin.display(description="Changed", ordering="updated_at")
     def changed(self, system: ConnectedSystem) -> str:
@@ -91,9 +100,23 @@ class ConnectedSystems(Versioned):
                 "draft/<uuid:public_id>/status/", self._draft(drafts.status), name=f"{name}_status"
             ),
             path("draft/<uuid:public_id>/back/", self._draft(drafts.back), name=f"{name}_back"),
+            path(
+                "<uuid:public_id>/looked-at/",
+                self.admin_site.admin_view(self.looked_at),
+                name="connectedsystems_connectedsystem_looked_at",
+            ),
             path("known/", self._draft(known.known), name="connectedsystems_connectedsystem_known"),
             *super().get_urls(),
         ]
+
+    def looked_at(self, request: HttpRequest, public_id: Any) -> HttpResponse:
+        """An admin has looked at the hosts that a system leads to now."""
+        if not is_admin(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        saving.look_at_reach(get_object_or_404(ConnectedSystem, pk=public_id), request.user)
+        return HttpResponseRedirect(reverse("admin:index"))
 
     def _draft(self, view: Any) -> Any:
         def with_admin(request: HttpRequest, **kwargs: Any) -> HttpResponse:
@@ -107,14 +130,25 @@ class ConnectedSystems(Versioned):
     ) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
         mine = {"user": request.user, "session": request.session}
-        return type("SystemForm", (form,), {**mine, "fetched": getattr(request, "fetched", None)})
+        seen = {name: getattr(request, name, None) for name in ("fetched", "overtaken")}
+        return type("SystemForm", (form,), {**mine, **seen})
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         # The form is checked and saved in one transaction, and none is open while we fetch.
         if request.method == "POST":
             posted: Any = request
             posted.fetched = drafts.fetched(request, self)
-        return super().changeform_view(request, *args, **kwargs)
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except saving.Conflict as conflict:
+            # Somebody saved between our look and our write, and all of ours is rolled back. Asked
+            # again, the form sees the other's values, and shows both.
+            posted = request
+            posted.overtaken = conflict.read
+            uploads: Any = request.FILES.values()
+            for upload in uploads:
+                upload.seek(0)
+            return super().changeform_view(request, *args, **kwargs)
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # A saved slug stands in addresses that people use: it does not follow the name.
@@ -143,6 +177,7 @@ class ConnectedSystems(Versioned):
         context.update(
             errors=None,
             says=form.says,
+            conflict=form.conflict if form.says else None,
             show_save_and_continue=False,
             show_save_and_add_another=False,
             has_file_field=True,
@@ -159,12 +194,9 @@ class ConnectedSystems(Versioned):
     # Saving
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        form.changed = form.write(obj)
-        if form.changed:
-            ConfigurationVersion.objects.begin(obj.pk)
-            obj.save(force_insert=not change)
-            ConfigurationVersion.objects.write(obj, request.user, "desk")
-            self._audit(request, obj, form, change)
+        saved = form.save_as(_by(request, form, change))
+        # The admin goes on with its own object: for messages, and for where to lead.
+        obj.__dict__.update(saved.system.__dict__)
         if form.result:
             tries.take_over(form.attempt, form.result, obj)
         typedsecrets.forget(request.session, obj.pk)
@@ -174,16 +206,6 @@ class ConnectedSystems(Versioned):
                 f" {discovering.sentence(form.unheard)}"
             )
             self.message_user(request, text, messages.WARNING)
-
-    def _audit(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        changed = set(form.changed_data) - {"public_id"}
-        fields = sorted(changed | ({"metadata"} if form.found_anew else set()))
-        AuditEvent.objects.record(
-            "system_changed" if change else "system_created",
-            actor=request.user,
-            system=obj,
-            facts={"fields": fields, **({"ended": form.ended} if form.ended else {})},
-        )
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
         return self._saved(request, obj, "is created")
@@ -217,8 +239,19 @@ class ConnectedSystems(Versioned):
     # Deleting
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        AuditEvent.objects.record("system_deleted", actor=request.user, system=obj)
+        saving.record_deletion(obj, request.user)
         super().delete_model(request, obj)
+
+
+def _by(request: HttpRequest, form: Any, change: bool) -> By:
+    changed = set(form.changed_data) - {"public_id"}
+    fields = sorted(changed | ({"metadata"} if form.found_anew else set()))
+    return By(
+        actor=request.user,
+        source="desk",
+        action="system_changed" if change else "system_created",
+        facts={"fields": fields, **({"ended": form.ended} if form.ended else {})},
+    )
 
 
 def new_integration(system: ConnectedSystem) -> str:

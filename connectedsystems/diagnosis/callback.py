@@ -69,6 +69,18 @@ ENTRIES: dict[str, Entry] = {
         who=(END_USER,),
         retry=True,
     ),
+    "authorization_not_saved": Entry(
+        title="The permission could not be kept",
+        status=503,
+        seen="The other system approved, and our database did not take what it gave.",
+        cause="The database refused it for five seconds. The code is spent, and the tokens are"
+        " lost; what stood before still stands.",
+        fix="An admin looks after the database. Then click Authorize again.",
+        user="You approved, and this site could not keep it. Nothing was changed here."
+        " Please start again in a minute.",
+        who=(ADMIN, END_USER),
+        retry=True,
+    ),
     "state_expired": Entry(
         title="It took too long",
         status=400,

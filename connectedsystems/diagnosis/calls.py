@@ -172,14 +172,16 @@ ENTRIES: dict[str, Entry] = {
     "system_down": Entry(
         title="The other system does not answer",
         status=503,
-        seen="{system|The other system} has not answered[ since {since}][ ({because})]."
-        "[ Tried again at {tried}.]",
+        seen="{system|The other system} has not answered[ at {origin}][ since {since}]"
+        "[ ({because})].[ Tried again at {tried}.]",
         cause="Several calls in a row could not be connected, timed out, or were answered with"
-        " status 502, 503 or 504. Since then nothing is sent there, except one call now and then"
-        " that finds out; the first that is answered ends it.",
+        " status 502, 503 or 504, for three users or for all who called. Since then nothing is"
+        " sent there, except one call now and then that finds out; the first that is answered ends"
+        " it.[ So far it was {callers} who called: others' calls are sent.]",
         fix="Wait[ {wait}], then try again. A test call on the desk is sent at once, and so is the"
         " next call after another base URL was saved. If it stays, ask the other system's owner.",
-        user="{system|The other system} has not answered[ since {since}]. Nothing was sent."
+        user="{system|The other system} has not answered[ at {origin}][ since {since}]."
+        " Nothing was sent."
         " Try again {soon|in a little while}.",
         who=(OWNER, DESIGNER),
         retry=True,

@@ -24,7 +24,7 @@ too_many_requests call_refused call_not_found call_failed success_rule_failed in
 system_down not_allowed capture_missing expression_too_costly pattern_unsupported
 redirect_refused address_refused tls_error timeout too_large connection_failed bad_response busy
 decrypt_failed key_missing in_transaction internal_error configuration_invalid
-bad_request log_in form_expired not_found
+bad_request log_in form_expired saved_meanwhile not_found
 discovery_failed discovery_mismatch
 """
 
@@ -47,6 +47,7 @@ STATUS = {
     403: "state_user_mismatch not_allowed form_expired",
     401: "log_in",
     404: "not_found",
+    409: "saved_meanwhile",
     429: "too_many_requests",
     502: "token_http_error token_not_json token_missing token_malformed token_type_unsupported"
     " token_refused client_auth_failed redirect_uri_mismatch capture_missing refresh_failed"

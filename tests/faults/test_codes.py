@@ -53,6 +53,7 @@ HAPPENS = {
     "refresh_outcome_unknown": ODD_RENEWALS,
     "temporarily_unavailable": ODD_TOKENS,
     "revocation_failed": "faults/test_ours.py::test_revocation_failed",
+    "not_revoked": "faults/test_revocations.py::test_G0_not_revoked_is_said",
     "input_invalid": "faults/test_json.py::test_wrong_inputs",
     "call_refused": ODD_CALLS,
     "call_not_found": ODD_CALLS,

@@ -100,10 +100,16 @@ def finish(
 ) -> AuthorizationAttempt:
     """Take a callback to its end: tokens are stored when this returns.
 
+    The same browser coming once more after a success (reload, back button, a server that sends it
+    here twice) gets the attempt as it ended: nothing is claimed, asked or stored again.
+
     Raises AttemptFailed with the cause; no token request has been made unless the callback
     belongs to this user, this session and this system.
     """
     attempt = _own_attempt(public_id, user, session, query_string)
+    if attempt.claimed:
+        log.info("callback_came_again", reference=attempt.reference)
+        return attempt
     _check_keys(attempt)
     _claim(attempt)
     with evidence.kept() as exchanges:
@@ -155,7 +161,10 @@ def _tell(
 def _own_attempt(
     public_id: uuid.UUID, user: Any, session: MutableMapping[str, Any], query_string: str
 ) -> AuthorizationAttempt:
-    """The attempt this callback answers, if it is this person's, begun in this session."""
+    """The attempt this callback answers, if it is this person's, begun in this session.
+
+    One that is claimed is given only where it has succeeded and its ten minutes are not over.
+    """
 
     def refuse(code: str, attempt: AuthorizationAttempt | None = None) -> AttemptFailed:
         log.warning("callback_refused", code=code, system=str(public_id))
@@ -176,7 +185,7 @@ def _own_attempt(
     begun_here = binding.is_bound(session, attempt)
     if attempt.user_id != user.pk:
         raise refuse("state_user_mismatch" if begun_here else "state_unknown")
-    if attempt.claimed:
+    if attempt.claimed and not (begun_here and _ended_well(attempt)):
         raise refuse("state_used", attempt)
     if not begun_here:
         raise refuse("state_missing_session", attempt)
@@ -198,6 +207,10 @@ def _check_keys(attempt: AuthorizationAttempt) -> None:
         if sealed is not None and sealed.key_missing:
             name = sealed.key_name.partition(".")[0]
             raise AttemptFailed(VaultFailure("key_missing", name=name, subject=subject), attempt)
+
+
+def _ended_well(attempt: AuthorizationAttempt) -> bool:
+    return attempt.outcome == AttemptOutcome.SUCCEEDED and not attempt.expired
 
 
 def _claim(attempt: AuthorizationAttempt) -> None:

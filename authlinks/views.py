@@ -35,6 +35,7 @@ from authlinks.navigation import (
     authorize_path,
     form_may_leave,
     holds_form,
+    is_ahead_of_time,
     is_own_click,
     local_path,
     private,
@@ -42,7 +43,7 @@ from authlinks.navigation import (
 from authlinks.standing import alive, of_access, standing_of, standings
 from connectedsystems import noticed
 from connectedsystems.diagnosis import diagnose, quote
-from connectedsystems.errors import Failure
+from connectedsystems.errors import Failure, FlowFailure
 from connectedsystems.models import ConnectedSystem
 
 FETCH_METADATA = ("Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Sec-Purpose")
@@ -111,6 +112,8 @@ def callback(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """The redirect URI: ends in a clean address, or in a page that says why not."""
     if request.method == "POST":
         return private(_come_again(request, public_id))
+    if is_ahead_of_time(request):
+        return private(failed_walk(request, FlowFailure("opened_ahead"), None))
     if not _may_come_back(request.user, public_id):
         raise Http404("no such connected system")
     try:
@@ -128,6 +131,8 @@ def callback(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 def _come_again(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    if posted.is_redirected(request):
+        return SeeOther(request.get_full_path())
     if not posted.is_form(request):
         return HttpResponseNotAllowed(["GET"])
     try:

@@ -61,6 +61,7 @@ class ConnectedSystems(Versioned):
     def media(self) -> Media:
         names = (
             "copy",
+            "popup",
             "draft-authorize",
             "check-configuration",
             "find-endpoints",

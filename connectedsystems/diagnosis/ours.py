@@ -48,6 +48,20 @@ ENTRIES: dict[str, Entry] = {
         " Open the page again from the start.",
         who=(END_USER, ADMIN),
     ),
+    "request_too_large": Entry(
+        title="That is too large",
+        status=413,
+        seen="A request was larger than this site takes here[: more than {limit}]."
+        " It was not read.",
+        cause="A file or a text is too large; or nobody is logged in under the session that was"
+        " sent, and such a request may hold little.",
+        fix="Send less, or log in and send it again. A request may hold 64 KB without a log-in,"
+        " 5 MB with one, and 12 MB where files are sent or imported.",
+        user="What you sent is larger than this site takes here[: more than {limit}]."
+        " Nothing of it was read or kept. Send less; if you were logged out"
+        " meanwhile, log in and send it again.",
+        who=(END_USER,),
+    ),
     "log_in": Entry(
         title="Log in first",
         status=401,

@@ -38,6 +38,7 @@ MOST_VALUES: Final = 1_000_000
 MOST_CHARACTERS: Final = 10_000_000
 """Of what one expression gives."""
 
+_TOO_DEEP: Final = f"it nests more than {MOST_LEVELS} levels deep"
 _OFTEN: Final = 1024
 """Steps between two looks at the clock, which costs as much as two steps."""
 _AT_ONCE: Final = 512
@@ -181,6 +182,24 @@ def _parse(expression: str) -> Any:
     """Raises JMESPathError, and TooCostly for what is longer or nests deeper than it may."""
     if len(expression) > LONGEST:
         raise TooCostly(f"it is longer than {LONGEST:,} characters")
+    try:
+        _count_brackets(expression)
+        tree = _Parser().parse(expression).parsed
+    except RecursionError:
+        # Also of a literal, which is JSON with brackets of its own.
+        raise TooCostly(_TOO_DEEP) from None
+    level, below = 0, [tree]
+    while below:
+        level += 1
+        if level > MOST_LEVELS:
+            raise TooCostly(_TOO_DEEP)
+        # The children of a slice are numbers.
+        below = [c for node in below for c in node["children"] if isinstance(c, dict)]
+    return tree
+
+
+def _count_brackets(expression: str) -> None:
+    """Parentheses nest the parser's work, and leave nothing in its tree."""
     depth = 0
     for token in Lexer().tokenize(expression):
         if token["type"] in ("lparen", "lbracket", "lbrace", "filter"):
@@ -189,19 +208,6 @@ def _parse(expression: str) -> Any:
             depth -= 1
         if depth > MOST_BRACKETS:
             raise TooCostly(f"its brackets nest more than {MOST_BRACKETS} levels deep")
-    deep = TooCostly(f"it nests more than {MOST_LEVELS} levels deep")
-    try:
-        tree = _Parser().parse(expression).parsed
-    except RecursionError:
-        raise deep from None
-    level, below = 0, [tree]
-    while below:
-        level += 1
-        if level > MOST_LEVELS:
-            raise deep
-        # The children of a slice are numbers.
-        below = [c for node in below for c in node["children"] if isinstance(c, dict)]
-    return tree
 
 
 def _weigh(value: Any, budget: Budget, *, given: bool = False) -> int:

@@ -17,6 +17,7 @@ from authlinks.navigation import local_path
 from authlinks.standing import standings
 from connectedsystems.diagnosis import diagnose
 from connectedsystems.errors import Failure, InputInvalid
+from connectedsystems.exact import ExactEncoder
 from connectedsystems.models import Application, Authentication, ConnectedSystem
 from integrations import call, conversation, files, held, inputs, once
 from integrations.definition import Definition
@@ -220,9 +221,8 @@ class _Page:
             path = local_path(self.request.get_full_path(), self.request.path)
             response = response.leading_back_to(path)
         detail = response.error is not None and self._sees_detail()
-        return JsonResponse(
-            response.to_json(detail=detail), status=response.http_status, json_dumps_params={}
-        )
+        told = response.to_json(detail=detail)
+        return JsonResponse(told, ExactEncoder, status=response.http_status)
 
     def _show(
         self,

@@ -67,8 +67,9 @@ def test_a_save_that_was_committed_unheard_is_a_success(
             left.clear()
             raise OperationalError("the answer to COMMIT was lost")
 
-    monkeypatch.setattr(transaction.Atomic, "__exit__", lost)
-    assert alice.client.get("/integrations/list-contacts/").status_code == 200
+    with monkeypatch.context() as patched:
+        patched.setattr(transaction.Atomic, "__exit__", lost)
+        assert alice.client.get("/integrations/list-contacts/").status_code == 200
     assert not left
     assert Authorization.objects.get().version == 2
     assert alice.thirdparty.count(path="/oauth/token", grant_type="refresh_token") == 1

@@ -75,7 +75,7 @@ class BodySize:
         request.META["CONTENT_LENGTH"] = str(body.tell())
         body.seek(0)
         # Private, as Django offers no other way to hand it a body that was read already.
-        request._stream = body  # type: ignore[attr-defined]
+        request._stream = body
         return self.get_response(request)
 
 

@@ -18,14 +18,14 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from authlinks import binding, question, registration, tokens
+from authlinks import binding, disconnect, question, registration, tokens
 from authlinks.models import AttemptOutcome, AuthorizationAttempt, place_of
 from authlinks.question import Brought
 from authlinks.registration import Registration
 from connectedsystems import evidence, outbound, share, vault
 from connectedsystems.errors import Failure, FlowFailure, VaultFailure
 from connectedsystems.models import Application, AuditEvent, ConnectedSystem
-from connectedsystems.oauth import after, authorization, callback, token
+from connectedsystems.oauth import after, authorization, callback, revocation, token
 from connectedsystems.oauth.answer import TokenAnswer
 from connectedsystems.oauth.callback import Callback
 from connectedsystems.oauth.client import Client
@@ -203,6 +203,10 @@ def _complete(attempt: AuthorizationAttempt, query_string: str) -> None:
         raise FlowFailure("not_allowed", hidden=True)
     with share.inside(attempt.system_id, outbound.deadline_in(EXCHANGE_SECONDS)):
         brought = _exchange(attempt, client, answer_here)
+    if not may_act(attempt):
+        # Switched off while the other system was slow: what it gave is given back.
+        _give_back(client, brought.answer)
+        raise FlowFailure("not_allowed", hidden=True)
     if attempt.draft:
         question.keep(attempt, brought)
         _succeed(attempt, brought)
@@ -228,6 +232,18 @@ def may_act(attempt: AuthorizationAttempt) -> bool:
     if systems.exists():
         return systems.for_designer(user).exists()
     return Application.objects.for_designer(user).exists()
+
+
+@sensitive_variables()
+def _give_back(client: Client, answer: TokenAnswer) -> None:
+    """Revoke a pair that nobody may use, where the other system can be asked."""
+    pairs: tuple[tuple[str | None, revocation.Hint], ...] = (
+        (answer.refresh_token, "refresh_token"),
+        (answer.access_token, "access_token"),
+    )
+    if client.revocation_endpoint:
+        tokens_given = tuple((value, hint) for value, hint in pairs if value)
+        disconnect.revoke(disconnect.Revocable(client=client, tokens=tokens_given))
 
 
 @sensitive_variables()

@@ -42,7 +42,9 @@ class Person:
             for key, value in fields.items():
                 head = f'--{mark}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n'
                 body += head.encode() + value.encode() + b"\r\n"
-            head = f'--{mark}\r\nContent-Disposition: form-data; name="{name}"; filename="f"\r\n\r\n'
+            head = (
+                f'--{mark}\r\nContent-Disposition: form-data; name="{name}"; filename="f"\r\n\r\n'
+            )
             body += head.encode() + file + f"\r\n--{mark}--\r\n".encode()
         return self._sent("POST", path, body, {"Content-Type": kind})
 

@@ -19,7 +19,7 @@ from connectedsystems.configuration import read
 from connectedsystems.diagnosis import Diagnosis, diagnose
 from connectedsystems.errors import VaultFailure
 from connectedsystems.models import AuditEvent, ConfigurationVersion, ConnectedSystem
-from workbench import cautions, discovering, drafts, finding, known, tries, typedsecrets
+from workbench import cautions, discovering, drafts, finding, known, logos, tries, typedsecrets
 from workbench.cautions import Caution
 from workbench.filters import HostFilter, SystemStateFilter
 from workbench.site import desk
@@ -106,14 +106,17 @@ class ConnectedSystems(Versioned):
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
-        mine = {"user": request.user, "session": request.session}
-        return type("SystemForm", (form,), {**mine, "fetched": getattr(request, "fetched", None)})
+        mine: dict[str, Any] = {"user": request.user, "session": request.session}
+        for name in ("fetched", "drawn"):
+            mine[name] = getattr(request, name, None)
+        return type("SystemForm", (form,), mine)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        # The form is checked and saved in one transaction, and none is open while we fetch.
+        # The form is checked and saved in one transaction: none is open while we fetch and draw.
         if request.method == "POST":
             posted: Any = request
             posted.fetched = drafts.fetched(request, self)
+            posted.drawn = logos.posted(request.FILES)
         return super().changeform_view(request, *args, **kwargs)
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.core.management.base import BaseCommand
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from authlinks.models import AuthorizationAttempt
 from integrations.models import CallRecord, HeldState, HeldSubmission, SentForm, TriedInputs
 
 DRAFT_HOURS = 24
+AT_ONCE: Final = 1_000
+"""Rows of one transaction: on SQLite everybody else waits for it."""
 
 
 class Command(BaseCommand):
@@ -35,14 +38,26 @@ class Command(BaseCommand):
             "drafts' tokens": AuthorizationAttempt.objects.filter(
                 begun_at__lt=day_ago, draft_answer__isnull=False
             ).update(draft=None, draft_answer=None),
-            "attempts": AuthorizationAttempt.objects.filter(begun_at__lt=before).delete()[0],
-            "call records": CallRecord.objects.filter(at__lt=before).delete()[0],
-            "inputs of tests": TriedInputs.objects.filter(at__lt=before).delete()[0],
-            "sent forms": SentForm.objects.filter(at__lt=day_ago).delete()[0],
-            "held submissions": HeldSubmission.objects.filter(
-                state=HeldState.WAITING, ends_at__lt=now
-            ).delete()[0]
-            + done.exclude(state=HeldState.WAITING).filter(held_at__lt=before).delete()[0],
+            "attempts": deleted(AuthorizationAttempt.objects.filter(begun_at__lt=before)),
+            "call records": deleted(CallRecord.objects.filter(at__lt=before)),
+            "inputs of tests": deleted(TriedInputs.objects.filter(at__lt=before)),
+            "sent forms": deleted(SentForm.objects.filter(at__lt=day_ago)),
+            "held submissions": deleted(
+                HeldSubmission.objects.filter(state=HeldState.WAITING, ends_at__lt=now)
+            )
+            + deleted(done.exclude(state=HeldState.WAITING).filter(held_at__lt=before)),
         }
         for what, count in counts.items():
             self.stdout.write(f"{what}: {count}")
+
+
+def deleted(rows: QuerySet[Any]) -> int:
+    """Delete them, a thousand in a transaction, and count what went."""
+    number = 0
+    while keys := list(rows.order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
+        # Asked again: what was changed since is not what was to be deleted.
+        went = rows.filter(pk__in=keys).delete()[0]
+        number += went
+        if not went:
+            break
+    return number

@@ -37,7 +37,7 @@ def tree(body: bytes) -> Any:
 
 
 def _strict(body: bytes) -> Any:
-    return json.read(body.decode("utf-8-sig"), ANSWERS)
+    return json.read(body.decode("utf-8-sig"), ANSWERS, unstorable=True)
 
 
 def _form(body: bytes, content_type: str) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -15,6 +14,8 @@ from authlinks import limits
 from authlinks.listing import part_of
 from authlinks.navigation import local_path
 from authlinks.standing import standings
+from connectedsystems import json
+from connectedsystems.bounds import POSTED
 from connectedsystems.diagnosis import diagnose
 from connectedsystems.errors import Failure, InputInvalid
 from connectedsystems.exact import ExactEncoder
@@ -143,8 +144,8 @@ class _Page:
         request = self.request
         if request.method == "POST" and request.content_type == "application/json":
             try:
-                body = json.loads(request.body or b"{}")
-            except (ValueError, RecursionError):
+                body = json.read((request.body or b"{}").decode("utf-8-sig"), POSTED)
+            except ValueError:
                 body = None
             if not isinstance(body, dict):
                 raise InputInvalid({"body": ["The body must be a JSON object of inputs."]})

@@ -20,7 +20,12 @@ from django.views.decorators.debug import sensitive_variables
 
 from connectedsystems import configuration
 from connectedsystems.errors import VaultFailure
-from connectedsystems.models import AuditEvent, ConfigurationVersion, ConnectedSystem
+from connectedsystems.models import (
+    Application,
+    AuditEvent,
+    ConfigurationVersion,
+    ConnectedSystem,
+)
 
 COLUMNS: Final = (
     "slug",
@@ -111,6 +116,11 @@ def save(system_id: uuid.UUID, wanted: Wanted, *, read: int | None, by: By | Non
             if moved:
                 _record_reach(row, by, moved)
     return Saved(row, changed=True)
+
+
+def still_to_come(system_id: uuid.UUID, slug: str, application: Application) -> ConnectedSystem:
+    """A system that :func:`save` will write, for what is planned to belong to it; never saved."""
+    return ConnectedSystem(id=system_id, slug=slug, application=application)
 
 
 def look_at_reach(system: ConnectedSystem, actor: Any) -> None:

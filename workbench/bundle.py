@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.views.decorators.debug import sensitive_variables
 
 from authlinks.models import Authorization
-from connectedsystems import configuration
+from connectedsystems import configuration, saving
 from connectedsystems.configuration import OAUTH, Configuration, Secrets
 from connectedsystems.errors import ConfigurationInvalid, Failure, VaultFailure
 from connectedsystems.models import Application, ConnectedSystem, redirect_uri_of
@@ -327,7 +327,7 @@ class _Loading:
         self.changes.append(
             ("Connected system", slug, before, {**data, "application": application.slug})
         )
-        system = ConnectedSystem(id=system_id, slug=slug, application=application)
+        system = saving.still_to_come(system_id, slug, application)
         self._systems[slug] = system, system_configuration
         return LoadedSystem(
             slug=slug,

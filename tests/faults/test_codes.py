@@ -84,6 +84,9 @@ HAPPENS = {
     "decrypt_failed": "faults/test_ours.py::test_C3_a_damaged_token",
     "key_missing": "faults/test_ours.py::test_C7_the_systems_own_secret_at_a_refresh",
     "popup_blocked": "journeys/test_designer.py::test_a_blocked_pop_up_is_a_link",
+    "saved_meanwhile": "processes/test_saving.py",
+    "secret_not_for_host": "processes/test_secrets.py"
+    "::test_G2_a_row_that_was_written_behind_our_back_sends_nothing",
     "in_transaction": "faults/test_ours.py::test_a_page_that_calls_inside_a_transaction",
     "internal_error": "faults/test_ours.py::test_D9_a_store_that_breaks_while_a_pair_is_saved",
 }

@@ -26,6 +26,7 @@ class Registration:
     digest: str
     fingerprint: str
     client: Callable[[], Client] = field(repr=False)
+    api_origin: Callable[[Mapping[str, Any]], str] = field(repr=False)
     draft: str = field(default="", repr=False)
 
 
@@ -37,6 +38,7 @@ def of_system(system: ConnectedSystem) -> Registration:
         digest=parsed.digest(),
         fingerprint=parsed.fingerprint(),
         client=system.client,
+        api_origin=parsed.api_origin,
     )
 
 
@@ -57,6 +59,7 @@ def of_draft(public_id: uuid.UUID, text: str) -> Registration:
         digest=parsed.digest(),
         fingerprint=parsed.fingerprint(),
         client=client,
+        api_origin=parsed.api_origin,
         draft=text,
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import connection
 
+from authlinks import fresh
 from connectedsystems import vault
 
 MARGIN_SECONDS = 60.0
@@ -116,7 +117,11 @@ def read_row(system_id: uuid.UUID, user_id: int | None) -> Row | None:
         f" WHERE z.system_id = %s AND {whose}"
     )
     parameters = [key_parameter(system_id)] + ([] if user_id is None else [user_id])
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        columns = cursor.fetchone()
+
+    def read(_: bool) -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return cursor.fetchone()
+
+    columns = fresh.insist(read)
     return row_from(columns) if columns else None

@@ -10,8 +10,10 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -19,13 +21,14 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from authlinks import renewal
-from authlinks.columns import token_columns
-from authlinks.models import Authorization, place_of
+from authlinks import fresh, renewal, revoking
+from authlinks.columns import obtained_columns, sealed_captures, token_columns
+from authlinks.models import ORIGIN_MOVED, Authorization, place_of
 from authlinks.rows import Row, read_row
-from connectedsystems import share, vault
+from connectedsystems import share
 from connectedsystems.errors import TokenUnavailable, VaultFailure
 from connectedsystems.models import ConnectedSystem
+from connectedsystems.oauth import standing
 from connectedsystems.oauth.answer import TokenAnswer
 from connectedsystems.oauth.client import Client
 
@@ -45,6 +48,8 @@ class Party:
     user_id: int | None
     fingerprint: str
     client: Callable[[], Client] = field(repr=False)
+    api_origin: Callable[[Mapping[str, Any]], str] = field(repr=False)
+    """Where this party's calls go with these captures, see ``Configuration.api_origin``."""
 
     @property
     def own(self) -> bool:
@@ -63,12 +68,14 @@ def party_of(system: ConnectedSystem, user_id: int | None) -> Party:
         standing = Authorization.objects.at(system.pk, user_id).first()
         return system.client(standing.opened_captures() if standing else {})
 
+    parsed = system.parsed()
     return Party(
         system_id=system.pk,
         system_version=system.version,
         user_id=user_id,
-        fingerprint=system.parsed().fingerprint(),
+        fingerprint=parsed.fingerprint(),
         client=client,
+        api_origin=parsed.api_origin,
     )
 
 
@@ -91,7 +98,8 @@ def usable_token(
     system has just refused (a newer one in the row is used as it is); ``deadline`` is in
     ``time.monotonic`` seconds. Raises TokenUnavailable: ``needs_authorization``,
     ``configuration_changed``, ``decrypt_failed`` (the user can mend these by authorizing again),
-    ``key_missing`` (the system's own secrets do not open), ``refresh_in_progress``,
+    ``key_missing`` (a key is not in the ring), ``refresh_in_progress``,
+    ``not_allowed`` (a renewal is due, and the user is not acted for any more),
     ``temporarily_unavailable``, ``refresh_failed``, ``client_auth_failed`` and other codes of a
     failed renewal (those pass by themselves, or the designer mends them).
     """
@@ -106,7 +114,7 @@ def check_standing(party: Party, row: Row | None) -> None:
     """
     row = _standing(party, row)
     if (row.expired or party.lacks_token(row)) and not row.has_refresh_token:
-        raise _ended(row, "expired")
+        raise _ended(row, "token_expired")
 
 
 def _usable(
@@ -126,17 +134,20 @@ def _usable(
             return _opened(party, row, fresh=False)
         still_good = rejected is None and not lacking and not row.expired
         if not still_good and not row.has_refresh_token and not party.own:
-            raise _ended(row, "expired" if rejected is None else "token_rejected")
+            raise _ended(row, "token_expired" if rejected is None else "token_rejected")
         wait = row.must_wait(party.system_version)
         if still_good and (wait or not (row.has_refresh_token or party.own)):
             return _opened(party, row, fresh=False)
         if wait:
             raise _still_failing(row, wait)
         lease = renewal.take_lease(row.id, row.version, party.system_version)
+        if not lease and not Authorization.objects.filter(pk=row.id).acted_for().exists():
+            # Deactivated, out of the group, or disconnected, since the caller's query.
+            raise _not_acted_for(party, row)
         if lease:
             failure = renewal.renew(party, row, lease)
             if failure is not None:
-                if still_good:
+                if still_good and failure.code != "configuration_changed":
                     return _opened(party, row, fresh=False)
                 raise failure
         elif still_good:
@@ -148,11 +159,23 @@ def _usable(
         row = read_row(party.system_id, party.user_id)
 
 
+def _not_acted_for(party: Party, row: Row) -> TokenUnavailable:
+    """Why nobody may renew this row: it is gone, or its user may not use the system any more."""
+    if Authorization.objects.filter(pk=row.id).exists():
+        return TokenUnavailable("not_allowed", hidden=True)
+    return TokenUnavailable("needs_authorization", cause="never_authorized")
+
+
 def _still_failing(row: Row, wait: float) -> TokenUnavailable:
     """The last failed renewal, told again until the next try is due."""
-    known = Authorization.objects.filter(pk=row.id).values_list("failure_facts", flat=True).first()
-    facts = {**(known or {}), "retry_after": round(wait + 0.5)}
+    facts = {**_known_facts(row), "retry_after": round(wait + 0.5)}
     return TokenUnavailable(row.failure_code or "temporarily_unavailable", **facts)
+
+
+def _known_facts(row: Row) -> dict[str, Any]:
+    """What was noted of the last failure."""
+    kept = Authorization.objects.filter(pk=row.id).values_list("failure_facts", flat=True).first()
+    return dict(kept or {})
 
 
 def _standing(party: Party, row: Row | None) -> Row:
@@ -163,6 +186,8 @@ def _standing(party: Party, row: Row | None) -> Row:
         raise TokenUnavailable("needs_authorization", cause="never_authorized")
     if row.fingerprint != party.fingerprint:
         raise TokenUnavailable("configuration_changed")
+    if row.ended_code == ORIGIN_MOVED:
+        raise TokenUnavailable("configuration_changed", **_known_facts(row))
     if row.ended_code:
         raise TokenUnavailable("needs_authorization", cause=row.ended_code)
     return row
@@ -200,36 +225,45 @@ def _opened(party: Party, row: Row, *, fresh: bool) -> Token:
     try:
         value = row.access_token.open(place_of("access_token", party.system_id, party.user_id))
     except VaultFailure as failure:
-        raise TokenUnavailable("decrypt_failed", subject="authorization", **failure.facts) from None
+        raise TokenUnavailable(failure.code, subject="authorization", **failure.facts) from None
     return Token(value=value, version=row.version, fresh=fresh, row=row)
 
 
 def end(authorization_id: uuid.UUID, version: int, code: str) -> bool:
     """Mark an unchanged authorization as one that only the user can renew; True if it was."""
-    changed = Authorization.objects.filter(pk=authorization_id, version=version).update(
-        ended_code=code,
-        failure_code="needs_authorization",
-        failure_facts={"cause": code},
-        lease_owner="",
-        lease_ends=None,
+    standing = Authorization.objects.filter(pk=authorization_id, version=version)
+    changed = fresh.insist(
+        lambda _: standing.update(
+            ended_code=code,
+            failure_code="needs_authorization",
+            failure_facts={"cause": code},
+            lease_owner="",
+            lease_ends=None,
+        )
     )
     return bool(changed)
 
 
 def remember_refusal(authorization_id: uuid.UUID, version: int) -> None:
     """Note that a plain 403 was tried once with a renewed token: not again for this one."""
-    Authorization.objects.filter(pk=authorization_id, version=version).update(
-        refusal_tried_version=version
-    )
+    standing = Authorization.objects.filter(pk=authorization_id, version=version)
+    fresh.insist(lambda _: standing.update(refusal_tried_version=version))
 
 
 def touch(row: Row) -> None:
     """Note the use of an authorization, at most once an hour."""
     if row.last_used_long_ago:
-        Authorization.objects.filter(pk=row.id).update(last_used=Now())
+        # An answer is at hand, which a lost connection must not take back.
+        with suppress(*fresh.LOST):
+            Authorization.objects.filter(pk=row.id).update(last_used=Now())
 
 
-@sensitive_variables("answer", "columns")
+def note_api_origin(row: Row, origin: str) -> None:
+    """Keep where this authorization's calls go, where that was not known yet."""
+    Authorization.objects.filter(pk=row.id, api_origin="").update(api_origin=origin)
+
+
+@sensitive_variables("answer", "columns", "captures")
 def store(
     system_id: uuid.UUID,
     user_id: int | None,
@@ -237,23 +271,42 @@ def store(
     *,
     client: Client,
     fingerprint: str,
-    captures: vault.Sealed | None = None,
+    captures: Mapping[str, Any],
+    api_origin: str = "",
 ) -> Authorization:
     """Keep what a walk brought, in place of whatever stood there before.
 
     All columns in one statement; a refresh token that did not come again is not kept
-    (it belongs to the earlier permission).
+    (it belongs to the earlier permission). ``captures`` are all that the walk captured;
+    ``api_origin``: where its calls go. What is still to be revoked of an earlier permission is
+    dropped: at many servers it would end the new one.
     """
+    client = client.knowing(captures)
     columns = token_columns(system_id, user_id, answer, client)
     columns |= {
         "refresh_token": columns.get("refresh_token"),
-        "captures": captures,
+        "captures": sealed_captures(system_id, user_id, captures),
+        "origins": standing.stored_of(client),
+        "api_origin": api_origin,
         "scope_requested": client.scope,
         "scope": answer.scope or client.scope,
         "fingerprint": fingerprint,
         "authorized_at": Now(),
         "renewed_at": None,
+        **obtained_columns(client),
     }
+
+    def save(again: bool) -> Authorization:
+        found = Authorization.objects.at(system_id, user_id)
+        if not (again and found.filter(access_token=columns["access_token"]).exists()):
+            _put(system_id, user_id, columns)
+        return found.get()
+
+    return fresh.insist(save)
+
+
+@sensitive_variables("columns")
+def _put(system_id: uuid.UUID, user_id: int | None, columns: dict[str, Any]) -> None:
     with transaction.atomic():
         found = Authorization.objects.at(system_id, user_id)
         if not found.update(version=F("version") + 1, **columns):
@@ -262,4 +315,4 @@ def store(
                     Authorization.objects.create(system_id=system_id, user_id=user_id, **columns)
             except IntegrityError:
                 found.update(version=F("version") + 1, **columns)
-    return Authorization.objects.at(system_id, user_id).get()
+        revoking.drop_replaced(user_id, columns["obtained_client"])

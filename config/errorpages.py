@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 from django.utils.html import escape
 
+from authlinks import fresh
 from connectedsystems.diagnosis import diagnose
 from connectedsystems.errors import InsideTransaction
 from connectedsystems.models import new_reference
@@ -16,12 +18,25 @@ from connectedsystems.models import new_reference
 _log = structlog.get_logger(__name__)
 
 
-_BARE = frozenset({"bad_request", "internal_error", "in_transaction"})
+_BARE = frozenset(
+    {
+        "bad_request",
+        "database_unavailable",
+        "in_transaction",
+        "internal_error",
+        "request_too_large",
+    }
+)
 """Pages that ask no database who is looking."""
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return _answer(request, "bad_request")
+
+
+def request_too_large(request: HttpRequest, limit: str) -> HttpResponse:
+    """``limit`` in words, such as ``64 KB``."""
+    return _answer(request, "request_too_large", limit=limit)
 
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -39,8 +54,7 @@ def page_not_found(request: HttpRequest, exception: Exception | None = None) -> 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Needs neither database nor session, and falls back to plain text of its own."""
     reference = reference_of(request)
-    inside = isinstance(sys.exc_info()[1], InsideTransaction)
-    code = "in_transaction" if inside else "internal_error"
+    code = _code_of(sys.exc_info()[1])
     _log.error("server_error", reference=reference, code=code)
     try:
         return _answer(request, code)
@@ -54,6 +68,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
             '<p><a href="/">Go to the start page</a></p>',
             status=told.status,
         )
+
+
+def _code_of(raised: BaseException | None) -> str:
+    if isinstance(raised, InsideTransaction):
+        return "in_transaction"
+    return "database_unavailable" if isinstance(raised, fresh.LOST) else "internal_error"
 
 
 def reference_of(request: HttpRequest) -> str:
@@ -71,8 +91,8 @@ def wants_json(request: HttpRequest) -> bool:
     return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
 
 
-def _answer(request: HttpRequest, code: str) -> HttpResponse:
-    told, reference = diagnose(code), reference_of(request)
+def _answer(request: HttpRequest, code: str, **facts: Any) -> HttpResponse:
+    told, reference = diagnose(code, facts), reference_of(request)
     if wants_json(request):
         response: HttpResponse = JsonResponse(
             {

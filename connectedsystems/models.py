@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import uuid
@@ -18,10 +19,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from connectedsystems import configuration, redact, vault
+from connectedsystems import configuration, person, redact, vault
 from connectedsystems.configuration import Secrets
 from connectedsystems.diagnosis import Diagnosis, diagnose
-from connectedsystems.errors import VaultFailure
+from connectedsystems.errors import ConfigurationInvalid, VaultFailure
 from connectedsystems.fields import SealedField
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ class ConnectedSystem(models.Model):
     ``variables``, ...); ``secrets`` is a sealed JSON object (``client_secret``, ...) that holds
     with each of them the origins it was entered for. ``secret_origins`` has those of secrets that
     did not open when a migration bound them; it is null again as soon as one is entered.
+    ``unseen_reach`` is what no admin has looked at yet, if a designer made it lead elsewhere:
+    ``{"was": [...], "now": [...], "by": [...], "since": ...}``, see ``Configuration.reach``.
     """
 
     id = models.UUIDField("public id", primary_key=True, default=uuid.uuid4, editable=False)
@@ -140,6 +143,7 @@ class ConnectedSystem(models.Model):
     configuration = models.JSONField(default=dict, blank=True)
     secrets = SealedField(null=True, blank=True, editable=False)
     secret_origins = SealedField(null=True, blank=True, editable=False)
+    unseen_reach = models.JSONField(default=dict, blank=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -167,10 +171,31 @@ class ConnectedSystem(models.Model):
         return self.authentication == Authentication.AUTHORIZATION_CODE
 
     @property
+    def open_circuits(self) -> list[Circuit]:
+        """Its circuits that are open; for many systems with ``prefetch_related("circuits")``."""
+        found = [each for each in self.circuits.all() if each.base_url == self.base_url]
+        return sorted(found, key=lambda circuit: circuit.since)
+
+    @property
     def open_circuit(self) -> Circuit | None:
-        """The circuit, while it is open; for many systems with ``select_related("circuit")``."""
-        found: Circuit | None = getattr(self, "circuit", None)
-        return found if found is not None and found.base_url == self.base_url else None
+        """The one that has been open for longest; None where calls go out everywhere."""
+        return next(iter(self.open_circuits), None)
+
+    def circuit_for(self, user_id: Any, api_origin: str | None = None) -> Circuit | None:
+        """The open circuit that this user's own calls meet; ``api_origin``: where they go."""
+        fitting = (each for each in self.open_circuits if each.holds_for(user_id))
+        origins = {"", api_origin}
+        return next(
+            (each for each in fitting if api_origin is None or each.origin in origins), None
+        )
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that users, their tokens and data are sent to; () where it cannot be read."""
+        try:
+            return self.parsed().hosts
+        except ConfigurationInvalid:
+            return ()
 
     @property
     def host(self) -> str:
@@ -244,11 +269,18 @@ def open_secrets(system_id: uuid.UUID, sealed: vault.Sealed | None) -> Secrets:
     """Open a system's sealed JSON object of secrets, to keep or to compare them.
 
     Whoever is about to send one asks :func:`secrets_for`, or makes a client of them.
-    Raises VaultFailure.
+    Raises VaultFailure, ``subject`` system: ``decrypt_failed`` is said of those under a lost key
+    alone, where the designer enters them again; whatever else does not open is an admin's,
+    ``key_missing``.
     """
     if sealed is None:
         return Secrets({})
-    text = sealed.open(secrets_place(system_id))
+    try:
+        text = sealed.open(secrets_place(system_id))
+    except VaultFailure as failure:
+        code = failure.code if "lost" in failure.facts else "key_missing"
+        damaged = {} if code == failure.code else {"damaged": True}
+        raise VaultFailure(code, subject="system", **damaged, **failure.facts) from None
     secrets = Secrets.from_text(text, lambda: _origins_beside(system_id))
     redact.remember(*configuration.secret_texts(secrets))
     return secrets
@@ -281,32 +313,53 @@ def _origins_beside(system_id: uuid.UUID) -> dict[str, list[str]]:
 
 
 class Circuit(models.Model):
-    """A system that does not answer at ``base_url``, and when it is tried again.
+    """A system that does not answer at one origin, and when it is tried again there.
 
     The row is there while the circuit is open, and written only when that changes; another base
-    URL of the system closes it. ``failed_at`` is the last try that failed.
+    URL of the system closes it. ``origin`` is "" where all users' calls go to the same one.
+    ``callers`` names those whose calls failed, while they are fewer than ``ENOUGH_CALLERS``: it
+    holds for them alone; "" means everybody. ``failed_at`` is the last try that failed,
+    ``tried_by`` whose it was: ``others_try_at`` is when somebody else may try, if at another time.
     """
 
-    system = models.OneToOneField(
-        ConnectedSystem, primary_key=True, on_delete=models.CASCADE, db_constraint=False
+    ENOUGH_CALLERS: ClassVar[int] = 3
+
+    system = models.ForeignKey(
+        ConnectedSystem, on_delete=models.CASCADE, db_constraint=False, related_name="circuits"
     )
     base_url = models.CharField(max_length=2000)
+    origin = models.CharField(max_length=300, blank=True)
+    callers = models.CharField(max_length=255, blank=True)
     reason = models.CharField(max_length=64)
     since = models.DateTimeField()
     tries = models.PositiveIntegerField(default=0)
     failed_at = models.DateTimeField(null=True)
     next_try_at = models.DateTimeField()
+    tried_by = models.CharField(max_length=64, blank=True)
+    others_try_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["system", "origin"], name="one_circuit_per_origin")
+        ]
 
     def __str__(self) -> str:
         return f"no answer: {self.reason}"
 
+    def holds_for(self, user_id: Any) -> bool:
+        """Whether it stops this user's calls."""
+        return not self.callers or str(user_id) in self.callers.split()
+
     @property
     def facts(self) -> dict[str, Any]:
         """The facts of ``system_down``."""
+        number = len(self.callers.split())
         return {
             "since": _moment(self.since),
             "because": self.reason,
             **({"tried": _moment(self.failed_at)} if self.failed_at else {}),
+            **({"origin": self.origin} if self.origin else {}),
+            **({"callers": "one user" if number == 1 else f"{number} users"} if number else {}),
         }
 
     @property
@@ -429,10 +482,53 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
         code: str = "",
         reference: str = "",
         facts: dict[str, Any] | None = None,
+        address: str = "",
     ) -> AuditEvent:
-        """Write who did what to which system; ``facts`` hold no secrets."""
+        """Write who did what to which system; ``facts`` hold no secrets.
+
+        ``address`` need be given only where nobody is known to be the actor.
+        """
+        event = self._event(action, actor, system, subject)
+        event.outcome, event.code, event.reference = outcome, code, reference
+        event.facts, event.address = facts or {}, address
+        event.save(force_insert=True)
+        return event
+
+    def record_hourly(
+        self,
+        action: str,
+        *,
+        actor: Any = None,
+        system: ConnectedSystem | None = None,
+        subject: Any = None,
+        outcome: str = "failed",
+        code: str = "",
+        reference: str = "",
+        facts: dict[str, Any] | None = None,
+        address: str = "",
+        about: object = "",
+    ) -> None:
+        """The same for what comes again and again: the first of an hour, whoever writes it.
+
+        Of one action, code, person and system one is kept; ``about`` tells things apart that these
+        do not, such as the host that was refused.
+        """
+        event = self._event(action, actor, system, subject)
+        event.outcome, event.code, event.reference = outcome, code, reference
+        event.facts, event.address = facts or {}, address
+        event.set_address()
+        hour = int(timezone.now().timestamp() // 3600)
+        same = [action, code, event.system_id_text, event.subject_name, event.actor_name]
+        text = json.dumps([*same, event.address, str(about), hour])
+        event.once = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        # One statement and no question before it: of two processes one writes.
+        AuditEvent.objects.bulk_create([event], ignore_conflicts=True)
+
+    def _event(
+        self, action: str, actor: Any, system: ConnectedSystem | None, subject: Any
+    ) -> AuditEvent:
         real = actor if actor is not None and actor.is_authenticated else None
-        return self.create(
+        return AuditEvent(
             action=action,
             actor=real,
             actor_name=real.get_username() if real else "",
@@ -440,15 +536,15 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
             system_id_text=str(system.pk) if system else "",
             system_slug=system.slug if system else "",
             application_id_text=str(system.application_id) if system else "",
-            outcome=outcome,
-            code=code,
-            reference=reference,
-            facts=facts or {},
         )
 
 
 class AuditEvent(models.Model):
-    """One thing that somebody did, kept as text so that it outlives its people and systems."""
+    """One thing that somebody did, kept as text so that it outlives its people and systems.
+
+    ``address`` is the network address of the person who did it. ``once`` is set where only one
+    event of its kind is kept an hour.
+    """
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     action = models.CharField(max_length=64)
@@ -468,6 +564,8 @@ class AuditEvent(models.Model):
     code = models.CharField(max_length=64, blank=True)
     reference = models.CharField(max_length=16, blank=True)
     facts = models.JSONField(default=dict, blank=True)
+    address = models.CharField("network address", max_length=45, blank=True)
+    once = models.CharField(max_length=64, null=True, unique=True, editable=False)
 
     objects = AuditEventQuerySet.as_manager()
 
@@ -476,3 +574,22 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.outcome}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.set_address()
+        super().save(*args, **kwargs)
+
+    def set_address(self) -> None:
+        """Note where the person sits whose request this is; what the product does has no place."""
+        if self.actor_id and not self.address:
+            self.address = person.address()
+
+
+class LostKey(models.Model):
+    """A key of the vault that an admin has declared lost; ``name`` as ``vault.Sealed.key_name``."""
+
+    name = models.CharField(max_length=41, unique=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"lost key {self.name.partition('.')[0]}"

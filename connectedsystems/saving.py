@@ -33,7 +33,8 @@ COLUMNS: Final = (
 """Keys of the bundle that are columns of the row; the others stand in ``configuration``."""
 
 _SEALED: Final = ("secrets", "secret_origins")
-_WRITTEN: Final = (*COLUMNS, "application_id", "configuration", "logo", "logo_etag")
+_COMPARED: Final = (*COLUMNS, "application_id", "configuration", "logo_etag")
+_WRITTEN: Final = (*_COMPARED, "logo", "unseen_reach")
 
 
 class Conflict(Exception):
@@ -91,6 +92,7 @@ def save(system_id: uuid.UUID, wanted: Wanted, *, read: int | None, by: By | Non
     it was not entered for; then nothing was written.
     """
     configuration.check_origins(configuration.read(wanted.data), wanted.secrets or {})
+    moved: dict[str, list[str]] = {}
     with transaction.atomic():
         before = ConnectedSystem.objects.filter(pk=system_id).first()
         row = _filled(system_id, wanted, before)
@@ -102,10 +104,23 @@ def save(system_id: uuid.UUID, wanted: Wanted, *, read: int | None, by: By | Non
             raise Conflict(before, read)
         else:
             ConfigurationVersion.objects.begin(system_id)
+            moved = _note_reach(before, row, by)
             _update(row, read, with_secrets=wanted.secrets is not None)
         if by is not None:
             _remember(row, by)
+            if moved:
+                _record_reach(row, by, moved)
     return Saved(row, changed=True)
+
+
+def look_at_reach(system: ConnectedSystem, actor: Any) -> None:
+    """An admin has looked at where this system leads now: the overview need not show it on."""
+    with transaction.atomic():
+        seen = ConnectedSystem.objects.filter(pk=system.pk, unseen_reach=system.unseen_reach)
+        if system.unseen_reach and seen.update(unseen_reach={}):
+            AuditEvent.objects.record(
+                "origin_change_seen", actor=actor, system=system, facts=system.unseen_reach
+            )
 
 
 def record_deletion(system: ConnectedSystem, actor: Any) -> None:
@@ -143,8 +158,7 @@ def _filled(
 @sensitive_variables()
 def _is_same(before: ConnectedSystem, row: ConnectedSystem, wanted: Wanted) -> bool:
     """Whether nothing would change; a picture is known by its etag."""
-    names = [name for name in _WRITTEN if name != "logo"]
-    if any(getattr(before, name) != getattr(row, name) for name in names):
+    if any(getattr(before, name) != getattr(row, name) for name in _COMPARED):
         return False
     if wanted.secrets is None:
         return True
@@ -154,6 +168,34 @@ def _is_same(before: ConnectedSystem, row: ConnectedSystem, wanted: Wanted) -> b
         return stored == row.opened_secrets() and not configuration.strangers(row.parsed(), stored)
     except VaultFailure:
         return False
+
+
+def _note_reach(before: ConnectedSystem, row: ConnectedSystem, by: By | None) -> dict[str, Any]:
+    """Whether tokens and secrets go elsewhere from now on: the facts for the audit, or {}.
+
+    What a designer does stays on the admins' overview until one of them has looked. Several
+    changes add up: one that leads away and back again has still led away.
+    """
+    was, now = (configuration.read(each.as_data()).reach for each in (before, row))
+    row.unseen_reach = before.unseen_reach
+    if set(was) == set(now):
+        return {}
+    actor = by.actor if by is not None else None
+    if actor is not None and not actor.is_superuser:
+        known = before.unseen_reach or {"was": list(was), "now": [], "by": []}
+        row.unseen_reach = {
+            "was": known["was"],
+            "now": list(dict.fromkeys([*known["now"], *now])),
+            "by": list(dict.fromkeys([*known["by"], actor.get_username()])),
+            "since": known.get("since") or timezone.now().isoformat(),
+        }
+    return {"was": list(was), "now": list(now)}
+
+
+def _record_reach(row: ConnectedSystem, by: By, moved: dict[str, Any]) -> None:
+    AuditEvent.objects.record(
+        "origin_changed", actor=by.actor, system=row, outcome="leads elsewhere", facts=moved
+    )
 
 
 def _insert(row: ConnectedSystem) -> None:

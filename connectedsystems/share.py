@@ -1,7 +1,8 @@
 """How many threads of this process may wait for one system at a time, in a process of the web site.
 
-However slowly a system answers, the other threads stay free for everybody else. Scripts and jobs
-have no such limit: nobody else waits for their threads.
+However slowly a system answers, the other threads stay free for everybody else; however slowly it
+answers one user, or at one of its origins, the others' calls to it go on. Scripts and jobs have no
+such limit: nobody else waits for their threads.
 """
 
 from __future__ import annotations
@@ -9,49 +10,79 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Hashable
+from dataclasses import dataclass
 from types import TracebackType
 
 from connectedsystems.errors import CallFailure
 
-LEAST = 2
 MOST_SECONDS = 5.0
 PATIENCE = 1.0
 LITTLE_PATIENCE = 0.25
+LEAST = 2
 
-_threads: int | None = None
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """How many threads may be inside: one system, one of its origins, one user there.
+
+    All of the numbers are here. Half of the threads may wait besides, see :class:`_Door`.
+    """
+
+    system: int
+    origin: int
+    user: int
+    queue: int
+
+    @classmethod
+    def of(cls, threads: int) -> Places:
+        """The places where a process has so many threads."""
+        return cls(
+            system=max(LEAST, threads // 2),
+            origin=max(LEAST, threads // 4),
+            user=max(LEAST, threads // 8),
+            queue=threads // 2,
+        )
+
+
+_places: Places | None = None
 _doors: dict[Hashable, _Door] = {}
 _lock = threading.Lock()
 
 
 def divide(threads: int | None) -> None:
-    """From now on a quarter of so many threads, at least two, may be inside one system; None: all.
+    """From now on so many threads are shared out between systems, origins, users; None: no limit.
 
     ``config.wsgi`` says it, once in the life of a process.
     """
-    global _threads
+    global _places
     with _lock:
-        _threads = threads
+        _places = None if threads is None else Places.of(threads)
         _doors.clear()
 
 
 class inside:  # noqa: N801
-    """With a place inside this system. Raises CallFailure ``busy`` where there is none.
+    """With a place inside this system, at this origin, for this user.
 
-    A burst of quick calls passes, for whoever finds no place waits, at most until ``until``
-    (``time.monotonic``), as long as others come out.
+    ``origin`` is where the request goes, "" where that is unknown; ``user`` None: nobody's in
+    particular. Raises CallFailure ``busy`` where there is no place. A burst of quick calls passes,
+    for whoever finds none waits, at most until ``until`` (``time.monotonic``), as long as others
+    come out.
     """
 
-    __slots__ = ("_door", "_system", "_until")
+    __slots__ = ("_door", "_kinds", "_system", "_until")
 
-    def __init__(self, system: Hashable, until: float) -> None:
+    def __init__(
+        self, system: Hashable, until: float, *, origin: str = "", user: Hashable = None
+    ) -> None:
         self._system, self._until = system, until
+        self._kinds = (("origin", origin), *((("user", user),) if user is not None else ()))
         self._door: _Door | None = None
 
     def __enter__(self) -> None:
-        if _threads is None:
+        if _places is None:
             return
-        door = _door_of(self._system, _threads)
-        if not door.enter(self._until):
+        door = _door_of(self._system, _places)
+        if not door.enter(self._kinds, self._until):
             raise CallFailure("busy")
         self._door = door
 
@@ -62,7 +93,7 @@ class inside:  # noqa: N801
         trace: TracebackType | None,
     ) -> None:
         if self._door is not None:
-            self._door.leave()
+            self._door.leave(self._kinds)
 
 
 class Outside:
@@ -92,8 +123,8 @@ class Outside:
 
     def sleep(self, seconds: float) -> bool:
         """Wait for so long; False where that would leave too few threads for others."""
-        if self._door is None and _threads is not None:
-            self._door = _door_of(self._system, _threads)
+        if self._door is None and _places is not None:
+            self._door = _door_of(self._system, _places)
             if not self._door.stands_outside(1):
                 self._until = time.monotonic() + PATIENCE
         if time.monotonic() >= self._until:
@@ -102,57 +133,97 @@ class Outside:
         return True
 
 
-def _door_of(system: Hashable, threads: int) -> _Door:
+def _door_of(system: Hashable, places: Places) -> _Door:
     door = _doors.get(system)
     if door is None:
         with _lock:
-            door = _doors.setdefault(system, _Door(threads))
+            door = _doors.setdefault(system, _Door(places))
     return door
+
+
+@dataclass(slots=True)
+class _Taken:
+    """The threads inside of one kind, and when one last went in or came out."""
+
+    most: int
+    number: int = 0
+    moved: float = 0.0
+
+    def change(self, by: int, now: float) -> None:
+        self.number += by
+        self.moved = now
+
+
+Kinds = tuple[tuple[str, Hashable], ...]
 
 
 class _Door:
     """The places inside one system, and the queue before it; times are ``time.monotonic`` values.
 
-    Half of the threads may queue, five seconds at most, and give up when nobody went in or came out
-    for one. More than that would leave too few threads for others: they give up sooner.
+    A place is taken in the system, at the origin and for the user at once, or not at all: whoever
+    waits for one of them keeps none of the others from anybody. Half of the threads may queue, five
+    seconds at most, and give up when nobody went in or came out for one second of what is full.
+    More than that would leave too few threads for others: they give up sooner.
     """
 
-    def __init__(self, threads: int) -> None:
-        self._places = max(LEAST, threads // 4)
-        self._queue = threads // 2
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._system = _Taken(places.system)
+        self._parts: dict[tuple[str, Hashable], _Taken] = {}
         self._waiting = 0
         self._outside = 0
-        self._moved = 0.0
         self._turn = threading.Condition()
 
-    def enter(self, until: float) -> bool:
+    def enter(self, kinds: Kinds, until: float) -> bool:
         with self._turn:
-            if not self._places and not self._waits(until):
+            if self._full(kinds) and not self._waits(kinds, until):
                 return False
-            self._places -= 1
-            self._moved = time.monotonic()
+            now = time.monotonic()
+            self._system.change(1, now)
+            for kind in kinds:
+                self._part(kind).change(1, now)
             return True
 
-    def leave(self) -> None:
+    def leave(self, kinds: Kinds) -> None:
         with self._turn:
-            self._places += 1
-            self._moved = time.monotonic()
-            self._turn.notify()
+            now = time.monotonic()
+            self._system.change(-1, now)
+            for kind in kinds:
+                part = self._parts[kind]
+                part.change(-1, now)
+                if not part.number and not self._waiting:
+                    del self._parts[kind]
+            if self._waiting:
+                # Whom this place fits is not known: those whom it does not go on waiting.
+                self._turn.notify_all()
 
     def stands_outside(self, change: int) -> bool:
         """One more or one less; whether they are few enough."""
         with self._turn:
             self._outside += change
-            return self._outside <= self._queue
+            return self._outside <= self._places.queue
 
-    def _waits(self, until: float) -> bool:
-        early = self._waiting < self._queue
+    def _part(self, kind: tuple[str, Hashable]) -> _Taken:
+        part = self._parts.get(kind)
+        if part is None:
+            most = self._places.user if kind[0] == "user" else self._places.origin
+            part = self._parts[kind] = _Taken(most)
+        return part
+
+    def _full(self, kinds: Kinds) -> list[_Taken]:
+        """What stands in the way."""
+        parts = [self._parts[kind] for kind in kinds if kind in self._parts]
+        return [taken for taken in (self._system, *parts) if taken.number >= taken.most]
+
+    def _waits(self, kinds: Kinds, until: float) -> bool:
+        early = self._waiting < self._places.queue
         most, patience = (MOST_SECONDS, PATIENCE) if early else (PATIENCE, LITTLE_PATIENCE)
         until = min(until, time.monotonic() + most)
         self._waiting += 1
         try:
-            while not self._places:
-                left = min(until, self._moved + patience) - time.monotonic()
+            while full := self._full(kinds):
+                moved = min(taken.moved for taken in full)
+                left = min(until, moved + patience) - time.monotonic()
                 if left <= 0:
                     return False
                 self._turn.wait(left)

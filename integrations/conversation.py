@@ -21,10 +21,10 @@ from connectedsystems.errors import (
     CallFailure,
     Failure,
     OutboundFailure,
-    SecretWithheld,
     TokenUnavailable,
     VaultFailure,
 )
+from connectedsystems.expressions import Budget, NotFound, TooCostly, find, for_call
 from connectedsystems.kept import Kept
 from connectedsystems.models import (
     Authentication,
@@ -38,7 +38,6 @@ from connectedsystems.outbound import Reply
 from integrations import answers, circuit, paging, request
 from integrations import inputs as typed
 from integrations.definition import Definition, read
-from integrations.expressions import NotFound, find
 from integrations.lookup import Target
 from integrations.models import Integration
 from integrations.response import result_of
@@ -53,6 +52,12 @@ REPEAT_PAUSE = (0.1, 0.4)
 LONGEST_RETRY_AFTER = 2
 
 _definitions: Kept[Definition] = Kept(most=10_000)
+
+
+def user_can_mend(failure: Failure) -> bool:
+    """Whether authorizing again helps; it brings no secret of the system's own back."""
+    of_user = failure.facts.get("subject", "authorization") == "authorization"
+    return failure.code in MENDED_BY_USER and of_user
 
 
 class Answered(CallFailure):
@@ -94,8 +99,11 @@ class Call:
     system: Configuration = field(init=False)
     secrets: dict[str, Any] = field(init=False, repr=False, default_factory=dict)
     sent_secrets: list[str] = field(init=False, repr=False, default_factory=list)
+    origin: str = field(init=False, default="")
     pages: paging.Pages | None = field(init=False, repr=False, default=None)
     is_shaped: bool = field(init=False, default=False)
+    budget: Budget = field(init=False, repr=False, default_factory=for_call)
+    """What this call's expressions may cost, on all its replies together."""
 
     def prepare(self) -> None:
         """Read what is to be said. Raises CallFailure ``not_allowed`` and VaultFailure."""
@@ -108,7 +116,7 @@ class Call:
         self.system = configuration_of(target.system_id, target.system_version)
         self.deadline = outbound.deadline_in(self.definition.timeout)
         if target.secrets is not None and self._needs_secrets:
-            self.secrets = self._opened_secrets()
+            self.secrets = secrets_for(self.system, target.system_id, target.secrets)
 
     def read(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The inputs' values. Raises InputInvalid, and TypeError for what is no input."""
@@ -127,22 +135,14 @@ class Call:
         kinds = (Authentication.API_KEY, Authentication.BASIC)
         return self.target.authentication in kinds or bool(self.system.secret_variables)
 
-    def _opened_secrets(self) -> dict[str, Any]:
-        try:
-            return secrets_for(self.system, self.target.system_id, self.target.secrets)
-        except SecretWithheld:
-            raise
-        except VaultFailure as failure:
-            raise VaultFailure("key_missing", subject="system", **failure.facts) from None
-
     def run(self, values: Mapping[str, Any]) -> Reply:
         """Send the request, unless the system is left alone. Raises Failure."""
         target = self.target
-        if target.next_try_in is not None and self.user_can_authorize:
+        if target.circuit_id is not None and self.user_can_authorize:
             # A missing permission is this user's to give, also where the system is left alone.
             tokens.check_standing(self._party(self.user.pk), target.row)
-        finds_out = circuit.admit(
-            target.system_id, target.next_try_in, outbound.time_limit(self.definition.timeout)
+        passage = circuit.admit(
+            target.circuit_id, self.user.pk, outbound.time_limit(self.definition.timeout)
         )
         came: Reply | Failure | None = None
         try:
@@ -151,18 +151,19 @@ class Call:
             came = failure
             raise
         finally:
-            self._heed(finds_out, came)
+            self._heed(passage, came)
         return self._shaped(came) if self.definition.result else came
 
     def failure_in(self, reply: Reply) -> CallFailure | None:
         """What the reply says of a failure; one that was made of others has been asked before."""
         if self.is_shaped:
             return None
-        return answers.failure_in(reply, self.definition.success, self.definition.error_message)
+        definition = self.definition
+        return answers.failure_in(reply, definition.success, definition.error_message, self.budget)
 
     def _pages(self, values: Mapping[str, Any]) -> Reply:
         """All pages of a list as one reply; one that fails is the failure of the call."""
-        pages = self.pages = paging.Pages(self.definition.pagination)
+        pages = self.pages = paging.Pages(self.definition.pagination, self.budget)
         while True:
             try:
                 reply = self._talk(values)
@@ -186,20 +187,29 @@ class Call:
         try:
             if data is None and reply.body.strip() not in (b"", b"null"):
                 raise NotFound("the answer is no JSON")
-            shaped = paging.with_data(reply, find(self.definition.result, data))
+            shaped = paging.with_data(reply, find(self.definition.result, data, self.budget))
         except NotFound as reason:
             facts = {"status": reply.status, "field": "result", "reason": str(reason)}
             raise Answered("result_rule_failed", reply, **facts) from None
+        except TooCostly as reason:
+            failure = answers.too_costly(reply, "result", reason)
+            raise Answered(failure.code, reply, **failure.facts) from None
         self.is_shaped = True
         return shaped
 
-    def _heed(self, finds_out: bool, came: Reply | Failure | None) -> None:
+    def _heed(self, passage: circuit.Passage, came: Reply | Failure | None) -> None:
         """A designer's test may end the circuit's pause, and never begins one."""
         target = self.target
+        origin = "" if self.system.has_one_origin else self.origin
         if self.draft is None:
-            circuit.heed(target.system_id, target.system_version, finds_out, came)
+            caller = circuit.Caller(
+                target.system_id, target.system_version, origin, str(self.user.pk)
+            )
+            circuit.heed(caller, passage, came)
+            if origin and target.row is not None and circuit.tells_of_silence(came):
+                tokens.note_api_origin(target.row, origin)
         elif circuit.answers(came):
-            circuit.close(target.system_id)
+            circuit.close(target.system_id, origin)
 
     def _talk(self, values: Mapping[str, Any]) -> Reply:
         """Send the request, renewing a rejected token once. Raises Failure."""
@@ -214,13 +224,13 @@ class Call:
         token = tokens.usable_token(party, self.target.row, deadline=self.deadline)
         reply = self._send(values, token)
         for _ in range(2):
-            if not answers.token_not_accepted(reply, self.system):
+            if not self._not_accepted(reply):
                 break
             # A rejected token means that nothing was executed, so a write is repeated too. The
             # second round is for a token that somebody else's renewal ended on its way there.
             token = self._token_after_rejection(party, token, reply)
             reply = self._send(values, token)
-        if answers.token_not_accepted(reply, self.system):
+        if self._not_accepted(reply):
             tokens.end(token.row.id, token.version, "token_rejected")
             raise Answered("needs_authorization", reply, cause="token_rejected")
         if answers.plain_refusal(reply):
@@ -253,11 +263,11 @@ class Call:
         try:
             token = self._renewed(party, token)
         except TokenUnavailable as failure:
-            if failure.code in MENDED_BY_USER:
+            if user_can_mend(failure):
                 raise
             raise Answered("call_refused", reply, **self._refusal(reply)) from None
         reply = self._send(values, token)
-        if answers.token_not_accepted(reply, self.system):
+        if self._not_accepted(reply):
             tokens.end(token.row.id, token.version, "token_rejected")
             raise Answered("needs_authorization", reply, cause="token_rejected")
         if answers.plain_refusal(reply):
@@ -271,18 +281,27 @@ class Call:
         party = self._party(None)
         token = tokens.usable_token(party, self.target.row, deadline=self.deadline)
         reply = self._send(values, token)
-        if not answers.token_not_accepted(reply, self.system):
+        if not self._not_accepted(reply):
             return reply
         if not token.fresh and token.row.refusal_tried_version != token.version:
             token = self._renewed(party, token)
             reply = self._send(values, token)
-            if not answers.token_not_accepted(reply, self.system):
+            if not self._not_accepted(reply):
                 return reply
         tokens.remember_refusal(token.row.id, token.version)
         raise Answered("call_refused", reply, **self._refusal(reply))
 
+    def _not_accepted(self, reply: Reply) -> bool:
+        """Whether the token is no longer good. Raises Answered: a write may have been done."""
+        try:
+            return answers.token_not_accepted(reply, self.system, self.budget)
+        except CallFailure as failure:
+            raise Answered(failure.code, reply, **failure.facts) from None
+
     def _refusal(self, reply: Reply) -> dict[str, Any]:
-        failure = answers.failure_in(reply, error_message=self.definition.error_message)
+        failure = answers.failure_in(
+            reply, error_message=self.definition.error_message, budget=self.budget
+        )
         return failure.facts if failure else {}
 
     def _party(self, user_id: int | None) -> Party:
@@ -293,6 +312,7 @@ class Call:
             user_id=user_id,
             fingerprint=self.system.fingerprint(),
             client=self._client,
+            api_origin=self.system.api_origin,
         )
 
     @sensitive_variables()
@@ -320,7 +340,9 @@ class Call:
             secrets=self.secrets,
             captures=self._captures(token.row) if token else {},
         )
-        parts = self._prepared().fill(values, speaker, idempotency_key=self.idempotency_key)
+        prepared = self._prepared()
+        self.origin = prepared.origin(speaker)
+        parts = prepared.fill(values, speaker, idempotency_key=self.idempotency_key)
         most = MOST_BYTES
         if self.pages is not None:
             most = max(1, most - self.pages.size)
@@ -333,7 +355,9 @@ class Call:
         if token:
             self.sent_secrets.append(token.value)
         send = outbound.send if self.trace is None else self.trace.send
-        with share.inside(self.target.system_id, self.deadline):
+        with share.inside(
+            self.target.system_id, self.deadline, origin=self.origin, user=self.user.pk
+        ):
             reply = self._repeated(lambda: send(asked))
         if reply.status >= 400:
             self._expect_secrets()

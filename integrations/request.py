@@ -81,6 +81,9 @@ class Prepared:
         self._base_is_constant = not placeholders.names(self._base).difference(self._variables)
         if self._base_is_constant:
             self._base = placeholders.fill_url(self._base, self._variables)
+        self._has_one_origin = configuration.has_one_origin
+        self._api_origin = configuration.api_origin
+        self._one_origin = configuration.api_origin({}) if self._has_one_origin else ""
         self._path = self._compiled_path(definition.path)
         parameters = {**configuration.request_parameters, **definition.parameters}
         parameters.pop(configuration.written_parameter, None)
@@ -94,6 +97,10 @@ class Prepared:
         self._needs_fresh = _asks_for_fresh(definition, configuration)
         self._place = _placement(configuration)
         self._idempotency_key = definition.idempotency_key
+
+    def origin(self, speaker: Speaker = NOBODY) -> str:
+        """Where the call goes, as ``Configuration.api_origin`` says it."""
+        return self._one_origin if self._has_one_origin else self._api_origin(speaker.captures)
 
     def fill(
         self, inputs: Values, speaker: Speaker = NOBODY, *, idempotency_key: str = ""

@@ -56,6 +56,7 @@ _CAUSES: Final[Mapping[State, tuple[str, dict[str, Any]]]] = {
     State.NEEDS_AUTHORIZATION: ("needs_authorization", {"cause": "refresh_refused"}),
     State.CONFIGURATION_CHANGED: ("configuration_changed", {}),
     State.CANNOT_BE_OPENED: ("decrypt_failed", {"subject": "authorization"}),
+    State.KEY_MISSING: ("key_missing", {"subject": "authorization"}),
 }
 _OAUTH: Final = {
     "client_id": "in-state",
@@ -293,6 +294,8 @@ def _authorization_that(
         place = vault.place("another", "place")
     row.access_token = vault.seal(uuid.uuid4().hex, place)
     row.refresh_token = vault.seal(uuid.uuid4().hex, row.place("refresh_token"))
+    if stands == State.KEY_MISSING:
+        row.access_token = vault.Sealed.from_stored("1:in-state.00000000:AAAA")
     row.expires_at = now + timedelta(hours=1)
     if stands == State.REFRESH_DUE:
         row.expires_at = now - timedelta(minutes=1)

@@ -36,8 +36,10 @@ def home(request: HttpRequest) -> HttpResponse:
     systems = ConnectedSystem.objects.for_member(user).filter(
         authentication=Authentication.AUTHORIZATION_CODE
     )
-    offered = Integration.objects.for_member(user).select_related(
-        "connected_system__application", "connected_system__circuit"
+    offered = (
+        Integration.objects.for_member(user)
+        .select_related("connected_system__application")
+        .prefetch_related("connected_system__circuits")
     )
     part = part_of(
         request,
@@ -51,6 +53,7 @@ def home(request: HttpRequest) -> HttpResponse:
     of_word = systems.filter(name__icontains=part.q)
     number = of_word.count()
     context = {
+        "silent": _silent(by_application, user),
         "part": part,
         "applications": list(by_application.items()),
         "standings": standings(of_word[:MOST_CONNECTIONS], user),
@@ -58,6 +61,16 @@ def home(request: HttpRequest) -> HttpResponse:
         "held": held.of_user(user).exclude(state="delivered"),
     }
     return render(request, "integrations/home.html", context)
+
+
+def _silent(by_application: dict[Application, list[Integration]], user: Any) -> set[Any]:
+    """Keys of the systems that have no connections of users, and do not answer this user."""
+    systems = {each.connected_system for offered in by_application.values() for each in offered}
+    return {
+        system.pk
+        for system in systems
+        if not system.has_user_authorizations and system.circuit_for(user.pk)
+    }
 
 
 def prefers_json(request: HttpRequest) -> bool:

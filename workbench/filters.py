@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from authlinks.models import Authorization
+from connectedsystems.models import Circuit
 from integrations.models import CallRecord
 
 MOST_HOSTS = 50
@@ -78,7 +79,7 @@ class SystemStateFilter(SimpleListFilter):
         live = Exists(rows.filter(ended_code=""))
         match self.value():
             case "silent":
-                return queryset.filter(circuit__isnull=False)
+                return queryset.filter(Exists(Circuit.objects.filter(system=OuterRef("pk"))))
             case "refused":
                 return queryset.filter(Exists(rows.filter(failure_code="client_auth_failed")))
             case "connected":
@@ -104,7 +105,9 @@ class IntegrationStateFilter(SimpleListFilter):
                 records = CallRecord.objects.filter(integration=OuterRef("pk"), success=False)
                 return queryset.filter(Exists(records.filter(at__gt=since)))
             case "silent":
-                return queryset.filter(connected_system__circuit__isnull=False)
+                return queryset.filter(
+                    Exists(Circuit.objects.filter(system=OuterRef("connected_system")))
+                )
         return queryset
 
 

@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 from unfold import widgets
 
 from authlinks.question import Brought
-from connectedsystems import configuration, saving
+from connectedsystems import configuration, noticed, saving
 from connectedsystems.configuration import Configuration, Secrets, by_key
 from connectedsystems.diagnosis import CATALOGUE
 from connectedsystems.errors import ConfigurationInvalid, Failure, VaultFailure
@@ -392,6 +392,7 @@ class SystemForm(forms.ModelForm):
         try:
             self.parsed = configuration.parse(said.data)
         except ConfigurationInvalid as invalid:
+            noticed.note_mistakes(invalid.errors)
             for name, texts in mistakes_in(invalid).items():
                 self._refuse(name, texts)
         if self.parsed:
@@ -457,6 +458,14 @@ class SystemForm(forms.ModelForm):
         )
         if said.keeps_unreadable:
             return
+        stored = self.instance.secrets if self.was_saved else None
+        if stored is not None and stored.key_missing:
+            # Only this process lacks the key: writing would drop what the others can open.
+            sentence = (
+                "cannot be kept at the moment: the other secrets of this system are sealed under a"
+                " key that is not in VAULT_KEYS here. Tell an admin."
+            )
+            self._refuse("client_secret", [sentence])
         for key in parsed.missing_secrets(said.secrets):
             self._refuse(systemfields.field_of(key), ["needs a value."])
         for name, texts in strange_secrets(parsed, said.secrets).items():

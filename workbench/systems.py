@@ -6,9 +6,11 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
 from django.forms.widgets import Media, Script
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
@@ -24,9 +26,10 @@ from connectedsystems.saving import By
 from workbench import cautions, discovering, drafts, finding, known, tries, typedsecrets
 from workbench.cautions import Caution
 from workbench.filters import HostFilter, SystemStateFilter
+from workbench.roles import is_admin
 from workbench.site import desk
 from workbench.systemform import SystemForm
-from workbench.told import NOTHING, badge, moment
+from workbench.told import NOTHING, badge, moment, silence_of
 from workbench.versions import RestoringSystem, Versioned
 
 
@@ -49,7 +52,7 @@ class ConnectedSystems(Versioned):
     list_display = ("name", "slug", "application", "authentication", "host", "trouble", "changed")
     list_filter = ("application", SystemStateFilter, HostFilter, "authentication")
     list_per_page = 50
-    list_select_related = ("application", "circuit")
+    list_select_related = ("application",)
     search_fields = ("name", "slug", "description", "base_url")
     change_form_template = "workbench/systems/form.html"
     actions = None
@@ -58,6 +61,7 @@ class ConnectedSystems(Versioned):
     def media(self) -> Media:
         names = (
             "copy",
+            "popup",
             "draft-authorize",
             "check-configuration",
             "find-endpoints",
@@ -68,13 +72,17 @@ class ConnectedSystems(Versioned):
         scripts: list[Any] = [Script(f"js/{name}.js", defer=True) for name in names]
         return super().media + Media(css={"all": ["css/desk-form.css"]}, js=scripts)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("circuits")
+
     @admin.display(description="Host", ordering="base_url")
     def host(self, system: ConnectedSystem) -> str:
         return system.host
 
     @admin.display(description="Trouble")
     def trouble(self, system: ConnectedSystem) -> str:
-        return badge("does not answer", "danger") if system.open_circuit else NOTHING
+        circuits = system.open_circuits
+        return badge(silence_of(circuits), "danger") if circuits else NOTHING
 
     @admin.display(description="Changed", ordering="updated_at")
     def changed(self, system: ConnectedSystem) -> str:
@@ -93,9 +101,23 @@ class ConnectedSystems(Versioned):
                 "draft/<uuid:public_id>/status/", self._draft(drafts.status), name=f"{name}_status"
             ),
             path("draft/<uuid:public_id>/back/", self._draft(drafts.back), name=f"{name}_back"),
+            path(
+                "<uuid:public_id>/looked-at/",
+                self.admin_site.admin_view(self.looked_at),
+                name="connectedsystems_connectedsystem_looked_at",
+            ),
             path("known/", self._draft(known.known), name="connectedsystems_connectedsystem_known"),
             *super().get_urls(),
         ]
+
+    def looked_at(self, request: HttpRequest, public_id: Any) -> HttpResponse:
+        """An admin has looked at the hosts that a system leads to now."""
+        if not is_admin(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        saving.look_at_reach(get_object_or_404(ConnectedSystem, pk=public_id), request.user)
+        return HttpResponseRedirect(reverse("admin:index"))
 
     def _draft(self, view: Any) -> Any:
         def with_admin(request: HttpRequest, **kwargs: Any) -> HttpResponse:

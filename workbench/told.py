@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,14 +17,17 @@ from django.utils.timesince import timesince, timeuntil
 
 from authlinks.models import State
 from connectedsystems.diagnosis import diagnose
+from connectedsystems.models import Circuit
 
 NOTHING = "–"
+MOST_CIRCUITS = 3
 STATES = {
     State.CONNECTED: "connected",
     State.REFRESH_DUE: "renewal due",
     State.NEEDS_AUTHORIZATION: "needs authorization",
     State.CONFIGURATION_CHANGED: "settings changed",
     State.CANNOT_BE_OPENED: "cannot be opened",
+    State.KEY_MISSING: "cannot be opened now",
 }
 STATE_TONES = {
     State.CONNECTED: "success",
@@ -32,6 +35,7 @@ STATE_TONES = {
     State.NEEDS_AUTHORIZATION: "warning",
     State.CONFIGURATION_CHANGED: "warning",
     State.CANNOT_BE_OPENED: "danger",
+    State.KEY_MISSING: "danger",
 }
 
 
@@ -55,6 +59,22 @@ def _far(when: datetime) -> str:
 def badge(words: str, tone: str = "") -> str:
     """A state in a word, in one of Unfold's tones: success, info, warning, danger."""
     return render_to_string("unfold/helpers/label.html", {"text": words, "type": tone})
+
+
+def silence_of(circuits: Sequence[Circuit]) -> str:
+    """Where a system does not answer, for a list: ``does not answer at https://a.example``."""
+    where = [circuit.origin for circuit in circuits if circuit.origin]
+    if not where:
+        return "does not answer"
+    more = f" and {len(where) - 1} more" if where[1:] else ""
+    return f"does not answer at {where[0]}{more}"
+
+
+def told_in_short(circuits: Sequence[Circuit]) -> list[str]:
+    """A sentence for each of the first circuits, and how many more there are."""
+    told = [circuit.sentence for circuit in circuits[:MOST_CIRCUITS]]
+    more = len(circuits) - MOST_CIRCUITS
+    return [*told, f"{more} more of its origins do not answer."] if more > 0 else told
 
 
 def failure(code: str, facts: Mapping[str, Any] | None = None) -> str:

@@ -11,15 +11,20 @@ from functools import cached_property
 from typing import Any
 
 from connectedsystems import placeholders, redact
+from connectedsystems.oauth import origins
 from connectedsystems.oauth.client import Client
 
-from . import origins
+from . import secret_origins
 from .keys import ENDPOINTS, EVERYTHING, OAUTH
 from .secret import secret_texts
 
 
 def _nothing() -> Mapping[str, Any]:
     return {}
+
+
+LONGEST_ORIGIN = 300
+"""In characters: a host has 253 at most."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class Configuration:
         Raises SecretWithheld where stored ones were not entered for where they would go.
         """
         opened = secrets or {}
-        origins.check(self, opened)
+        secret_origins.check(self, opened)
         redact.remember(*secret_texts(opened))
         own = {key: value for key, value in self.oauth.items() if key in _CLIENT_KEYS}
         if not opened.get("client_secret") and "client_authentication" in self.discovered:
@@ -153,19 +158,20 @@ class Configuration:
         return self._digest
 
     @cached_property
-    def carriers(self) -> tuple[origins.Carrier, ...]:
+    def carriers(self) -> tuple[secret_origins.Carrier, ...]:
         """The requests that this system makes, for the question where its secrets go."""
-        return origins.carriers_of(self)
+        return secret_origins.carriers_of(self)
 
     @cached_property
     def _fingerprint(self) -> str:
         following = self.oauth.get("after_authorization") or {}
         return _hash(
             [
-                *self._endpoints(),
-                self._filled(following.get("url") or following.get("path")),
+                *self._endpoints("revocation_endpoint"),
+                self.with_variables(following.get("url") or following.get("path")),
                 self.oauth.get("client_id"),
-                _origin(self._filled(self.base_url)),
+                _origin(self.with_variables(self.base_url)),
+                *self._deciding(),
             ]
         )
 
@@ -176,25 +182,96 @@ class Configuration:
             [
                 *self._endpoints(),
                 *[self.oauth.get(key) for key in keys],
-                self._filled(self.base_url),
+                self.with_variables(self.base_url),
+                self.with_variables((self.oauth.get("after_authorization") or {}).get("url")),
+                self._deciding(),
+                self.oauth.get("capture_patterns"),
             ]
         )
 
+    @cached_property
+    def reach(self) -> tuple[str, ...]:
+        """Where users, tokens and secrets are sent: origins as written, and what decides them.
+
+        ``("https://acme.example", "https://{pod}.acme.example", "{pod} is token pod_name")``
+        """
+        origins_ = [_origin(text) for text in self._leading_somewhere()]
+        decided = [
+            f"{{{name}}} is {where} {expression}" for where, name, expression in self._deciding()
+        ]
+        return tuple(dict.fromkeys([*origins_, *decided]))
+
+    @cached_property
+    def hosts(self) -> tuple[str, ...]:
+        """The same for people, hosts alone: ``("acme.example", "….acme.example")``.
+
+        A part that is captured stands as "…"; what leads to no known domain is left out.
+        """
+        written = [_origin(text).partition("://")[2] for text in self._leading_somewhere()]
+        shown = [_PLACEHOLDER.sub("…", host) for host in written]
+        return tuple(dict.fromkeys(host for host in shown if host))
+
+    def _leading_somewhere(self) -> list[str]:
+        """Every address of the other system, in the order in which a user meets them."""
+        written = origins.addresses(self.oauth, "") if self.uses_oauth else {}
+        first = self.oauth.get("authorization_endpoint") if self.uses_oauth else ""
+        last = self.oauth.get("revocation_endpoint") if self.uses_oauth else ""
+        found = [first, *written.values(), self.base_url, last]
+        return [self.with_variables(text) for text in found if text]
+
     def filled(self, key: str) -> str:
         """An address of the ``oauth`` box with the variables in it; captures stand as written."""
-        return self._filled(self.oauth.get(key))
+        return self.with_variables(self.oauth.get(key))
 
-    def _endpoints(self) -> list[str]:
+    @cached_property
+    def has_one_origin(self) -> bool:
+        """Whether all users' calls go to one origin: no capture stands in its base URL's host."""
+        return self.captured_names.isdisjoint(placeholders.names(self._own_origin))
+
+    def api_origin(self, captures: Mapping[str, Any]) -> str:
+        """Where calls go with these captures: ``https://acme-7.example``; "" where that is unknown.
+
+        It is kept in clear: in place of a secret variable stands its name.
+        """
+        return self._own_origin if self.has_one_origin else self._origin_with(captures)
+
+    @cached_property
+    def _own_origin(self) -> str:
+        return _origin(self.with_variables(self.base_url))
+
+    def _origin_with(self, captures: Mapping[str, Any]) -> str:
+        hidden = {name: f"secret-{name}" for name in self.secret_variables}
+        known = {**captures, **self.variables, **hidden}
+        wanted = placeholders.names(self._own_origin)
+        if any(known.get(name) is None for name in wanted):
+            return ""
+        try:
+            filled = placeholders.fill_url(self._own_origin, known)
+        except ValueError:
+            return ""
+        found = _origin(filled)
+        return found if "://" in found and len(found) <= LONGEST_ORIGIN else ""
+
+    def _endpoints(self, *but: str) -> list[str]:
         second = self.oauth.get("second_exchange") or {}
-        written = [*[self.oauth.get(key) for key in ENDPOINTS], second.get("endpoint")]
-        return [self._filled(text) for text in written]
+        written = [self.oauth.get(key) for key in ENDPOINTS if key not in but]
+        return [self.with_variables(text) for text in [*written, second.get("endpoint")]]
 
-    def _filled(self, text: str | None) -> str:
+    def _deciding(self) -> list[list[str]]:
+        """The capture expressions that decide a host, where there are any."""
+        written = origins.addresses(self.oauth, self.base_url)
+        written["authorization_endpoint"] = self.oauth.get("authorization_endpoint") or ""
+        return origins.deciding(self.oauth, written)
+
+    def with_variables(self, text: str | None) -> str:
+        """A template with the variables in it that have a value; other names stand as written."""
         if not text:
             return ""
         as_written = {name: f"{{{name}}}" for name in placeholders.names(text)}
         return placeholders.fill_text(text, {**as_written, **self.variables})
 
+
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 
 _CLIENT_KEYS = frozenset(EVERYTHING["oauth"]) - {
     "client_secret",

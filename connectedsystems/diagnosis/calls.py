@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .entry import DESIGNER, END_USER, OWNER, TELL, Entry, Variant, fact, status_from
+from .entry import BY_FIELD, DESIGNER, END_USER, OWNER, TELL, Entry, Variant, fact, status_from
 
 ENTRIES: dict[str, Entry] = {
     "input_invalid": Entry(
@@ -134,6 +134,19 @@ ENTRIES: dict[str, Entry] = {
         look_at="result",
         variants=(
             Variant(
+                label="an expression takes too much work",
+                when=fact("too_costly", True),
+                title="Reading the answer takes too much work",
+                seen="The call was answered[ with status {status}], and an expression was given up"
+                " on this answer[: {reason}].",
+                cause="The expression multiplies what it is given, or the answer is very large."
+                " All expressions on the answers of one call have 2,000,000 steps together,"
+                " 4,000,000 values and two seconds.",
+                fix="Make the expression simpler: take what is needed by its path. If the answer is"
+                " large, ask the other system for less at once.",
+                look_at=BY_FIELD,
+            ),
+            Variant(
                 label="it is a page of a list",
                 when=fact("field", "pagination"),
                 cause="What is set for the pages of the list does not fit this answer.",
@@ -159,14 +172,16 @@ ENTRIES: dict[str, Entry] = {
     "system_down": Entry(
         title="The other system does not answer",
         status=503,
-        seen="{system|The other system} has not answered[ since {since}][ ({because})]."
-        "[ Tried again at {tried}.]",
+        seen="{system|The other system} has not answered[ at {origin}][ since {since}]"
+        "[ ({because})].[ Tried again at {tried}.]",
         cause="Several calls in a row could not be connected, timed out, or were answered with"
-        " status 502, 503 or 504. Since then nothing is sent there, except one call now and then"
-        " that finds out; the first that is answered ends it.",
+        " status 502, 503 or 504, for three users or for all who called. Since then nothing is"
+        " sent there, except one call now and then that finds out; the first that is answered ends"
+        " it.[ So far it was {callers} who called: others' calls are sent.]",
         fix="Wait[ {wait}], then try again. A test call on the desk is sent at once, and so is the"
         " next call after another base URL was saved. If it stays, ask the other system's owner.",
-        user="{system|The other system} has not answered[ since {since}]. Nothing was sent."
+        user="{system|The other system} has not answered[ at {origin}][ since {since}]."
+        " Nothing was sent."
         " Try again {soon|in a little while}.",
         who=(OWNER, DESIGNER),
         retry=True,

@@ -169,6 +169,50 @@ def test_whoever_cannot_find_out_leaves_it_to_the_next(
     assert not Circuit.objects.exists()
 
 
+def test_G5_who_takes_every_turn_keeps_it_closed_for_nobody_else(
+    room: Room, guest: Guest, member: Callable[[str], Any]
+) -> None:
+    others = [Guest(member(name), room).connects() for name in ("bob", "carl")]
+    guest.connects()
+    room.api = DOWN
+    for _ in range(MOST_FAILURES):
+        for each in (guest, *others):
+            each.adds()
+    assert Circuit.objects.get().callers == ""
+    for _ in range(3):
+        due()
+        fails(guest, 1)
+    # Five minutes for whoever keeps failing, half a minute for the others.
+    row = Circuit.objects.get()
+    assert row.others_try_at is not None
+    assert 200 < (row.next_try_at - timezone.now()).total_seconds() < 301
+    assert 20 < (row.others_try_at - timezone.now()).total_seconds() < 31
+    assert code_of(others[0].lists()) == "system_down"
+    Circuit.objects.update(others_try_at=timezone.now() - timedelta(seconds=1))
+    assert code_of(guest.adds()) == "system_down"
+    room.api = GOOD
+    assert code_of(others[0].lists()) is None
+    assert not Circuit.objects.exists()
+
+
+def test_G5_an_api_key_system_counts_who_calls(
+    room: Room, guest: Guest, member: Callable[[str], Any]
+) -> None:
+    system = ConnectedSystem.objects.get()
+    system.authentication, system.configuration = "none", {}
+    system.save()
+    bob = Guest(member("bob"), room)
+    room.api = DOWN
+    fails(guest)
+    assert code_of(guest.adds()) == "system_down"
+    room.api = GOOD
+    assert b"Does not answer" in guest.client.get("/").content
+    assert b"Does not answer" not in bob.client.get("/").content
+    assert code_of(bob.lists()) is None
+    # Somebody is there, so it was the guest's own trouble: hers is over with it.
+    assert not Circuit.objects.exists()
+
+
 def test_E20_a_held_submission_stays_waiting(room: Room, guest: Guest) -> None:
     answer = call_integration("add", guest.person, text="Held for later.", hold=True)
     assert answer.held is not None

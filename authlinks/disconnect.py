@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from authlinks import endings, revoking
 from authlinks.models import Authorization, EndingKind
@@ -43,6 +44,11 @@ def disconnect(system: ConnectedSystem, user: Any, *, actor: Any) -> Ended:
     told = revoking.revoke_row(row, owner)
     revoking.empty_for_a_moment()
     return _ended(told)
+
+
+def connections_of(user: Any) -> QuerySet[Authorization]:
+    """The authorizations that live on under this person's name."""
+    return Authorization.objects.filter(user=user).select_related("system").order_by("system__name")
 
 
 def disconnect_all(user: Any, *, actor: Any) -> int:

@@ -29,9 +29,14 @@ from authlinks.models import (
     EndingKind,
 )
 from authlinks.rows import key_parameter
-from connectedsystems import vault
+from connectedsystems import configuration, vault
 from connectedsystems.errors import Failure
-from connectedsystems.models import AuditEvent, ConnectedSystem
+from connectedsystems.models import (
+    AuditEvent,
+    ConnectedSystem,
+    open_secrets,
+    redirect_uri_of,
+)
 from connectedsystems.oauth import revocation
 from connectedsystems.oauth.answer import TokenAnswer
 from connectedsystems.oauth.client import Client
@@ -88,9 +93,10 @@ def end_of_user(user: Any, *, kind: EndingKind, actor: Any = None) -> int:
     return ended
 
 
-def obtained_of(authorization_id: uuid.UUID) -> Obtained:
-    """What an authorization's tokens were obtained under; unknown where it is gone."""
-    marks = Authorization.objects.filter(pk=authorization_id).values_list(*_MARKS).first()
+def obtained_of(authorization_id: uuid.UUID, version: int) -> Obtained:
+    """What these tokens of an authorization were obtained under; unknown where they are gone."""
+    same = Authorization.objects.filter(pk=authorization_id, version=version)
+    marks = same.values_list(*_MARKS).first()
     return Obtained(*marks) if marks else Obtained()
 
 
@@ -203,6 +209,11 @@ def _audit_newer_try(ending: EndingClient, attempt: AuthorizationAttempt) -> Non
 
 def client_of(ending: EndingClient) -> Client | None:
     """Our registration as it was; None where there is nothing to ask. Raises VaultFailure."""
+    if ending.secrets is not None:
+        secrets = open_secrets(ending.system_id, ending.secrets)
+        return configuration.read(ending.configuration or {}).client(
+            redirect_uri=redirect_uri_of(ending.system_id), secrets=secrets
+        )
     if ending.client is None:
         return None
     box = json.loads(ending.client.open(ending.place("client")))
@@ -220,6 +231,9 @@ def _ending_at(system: ConnectedSystem, kind: EndingKind, actor: Any) -> EndingC
             ending.problem = "client_changed"  # it speaks no OAuth any more
     except Failure as failure:
         ending.problem = failure.code
+        if failure.code == "key_missing" and system.parsed().oauth.get("revocation_endpoint"):
+            # Another process may have the key, or this one again: both stay as they are.
+            ending.secrets, ending.configuration = system.secrets, system.as_data()
     return _saved(ending)
 
 
@@ -296,7 +310,7 @@ def _move(ending: EndingClient, rows: QuerySet[Authorization]) -> int:
     """
     users: Any = get_user_model()
     quote = connection.ops.quote_name
-    kept = [f"a.{quote(name)}" if ending.client else "NULL" for name in _SEALED]
+    kept = [f"a.{quote(name)}" if ending.may_be_asked else "NULL" for name in _SEALED]
     names = ["id", "client_id", "system_id", "user_id", "subject_name", *_SEALED, *_MARKS]
     chosen, parameters = rows.values("pk").query.sql_with_params()
     with connection.cursor() as cursor:

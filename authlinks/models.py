@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from connectedsystems import vault
 from connectedsystems.fields import SealedField
-from connectedsystems.models import ConnectedSystem, new_reference
+from connectedsystems.models import ConnectedSystem, new_reference, secrets_place
 
 
 class State(models.TextChoices):
@@ -151,20 +151,13 @@ class Authorization(models.Model):
             return State.CONFIGURATION_CHANGED
         if self.ended_code:
             return State.NEEDS_AUTHORIZATION
-        if shut := self._shut(self.access_token):
-            return shut
+        if self.failure_code == "decrypt_failed":
+            return State.CANNOT_BE_OPENED
         if self.expires_at is None or self.expires_at > now:
-            return State.CONNECTED
+            return _shut(self.access_token) or State.CONNECTED
         if self.refresh_token is None:
             return State.NEEDS_AUTHORIZATION
-        return self._shut(self.refresh_token) or State.REFRESH_DUE
-
-    def _shut(self, sealed: vault.Sealed) -> State | None:
-        """The state where this token's key says that it does not open; None where it may."""
-        if sealed.key_missing:
-            return State.KEY_MISSING
-        unknown = not sealed.key_known
-        return State.CANNOT_BE_OPENED if unknown or self.failure_code == "decrypt_failed" else None
+        return _shut(self.refresh_token) or State.REFRESH_DUE
 
     @property
     def missing_scope(self) -> str:
@@ -179,6 +172,13 @@ class Authorization(models.Model):
             return {}
         values: dict[str, Any] = json.loads(self.captures.open(self.place("captures")))
         return values
+
+
+def _shut(sealed: vault.Sealed) -> State | None:
+    """The state where this token's key says that it does not open; None where it may."""
+    if sealed.key_missing:
+        return State.KEY_MISSING
+    return None if sealed.key_known else State.CANNOT_BE_OPENED
 
 
 def place_of(column: str, system_id: uuid.UUID | str, user_id: Any) -> str:
@@ -294,10 +294,12 @@ class EndingClient(models.Model):
     """What the revocations of one ending at one system need, and how far they are.
 
     ``client`` is our registration as it was when it ended, sealed JSON; None where there is nothing
-    to ask with (``problem``: the failure code) or nobody to ask any more. System and application
-    are named by text: this row outlives both. ``since``: an authorization that the same person gets
-    from the same client later than this is one that a revocation could end.
-    ``failures`` counts in a row that the other system gave no answer.
+    to ask with (``problem``: the failure code) or nobody to ask any more. ``secrets`` and
+    ``configuration`` are the system's own, untouched, where their key was missing at that moment:
+    the registration is made of them once the key is there again. System and application are named
+    by text: this row outlives both. ``since``: an authorization that the same person gets from the
+    same client later than this is one that a revocation could end. ``failures`` counts in a row
+    that the other system gave no answer.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -314,6 +316,8 @@ class EndingClient(models.Model):
     )
     actor_name = models.CharField(max_length=150, blank=True)
     client = SealedField(null=True, editable=False)
+    secrets = SealedField(null=True, editable=False)
+    configuration = models.JSONField(null=True, editable=False)
     problem = models.CharField(max_length=64, blank=True)
     begun_at = models.DateTimeField(db_index=True)
     since = models.DateTimeField()
@@ -333,8 +337,15 @@ class EndingClient(models.Model):
         return f"{self.get_kind_display()}: {self.system_slug}"
 
     def place(self, column: str) -> str:
-        """Where this row's sealed text belongs."""
+        """Where this row's sealed texts belong; the system's secrets stay where they were."""
+        if column == "secrets":
+            return secrets_place(self.system_id)
         return vault.place("authlinks_endingclient", column, self.pk)
+
+    @property
+    def may_be_asked(self) -> bool:
+        """Whether there is something to ask with, now or once a key is there again."""
+        return self.client is not None or self.secrets is not None
 
     @property
     def left(self) -> int:

@@ -117,7 +117,9 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
         # The system's own token follows its secret, which has origins of its own.
         standing = _standing(row, client)
         client = replace(client, guard=standing.check)
-    obtained = revocation.obtained_under(client) if party.own else endings.obtained_of(row.id)
+    obtained = (
+        revocation.obtained_under(client) if party.own else endings.obtained_of(row.id, row.version)
+    )
     try:
         answer = _ask_in_turn(party, client, refresh_token)
     except OriginMoved as moved:
@@ -131,7 +133,7 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
         release(row.id, lease)
         raise
     try:
-        saved = _saved(party, row, lease, answer, client, standing)
+        saved = _saved(party, row, lease, answer, client, standing, obtained)
         if not saved:
             _drop_late_answer(party, answer, client, obtained)
     except OriginMoved as moved:
@@ -247,6 +249,7 @@ def _saved(
     answer: TokenAnswer,
     client: Client,
     standing: Standing | None,
+    obtained: revocation.Obtained,
 ) -> bool:
     """Store the new pair in one UPDATE, if the row is still the one that was renewed.
 
@@ -259,9 +262,16 @@ def _saved(
     columns["api_origin"] = party.api_origin(captures)
     if answer.captures:
         columns["captures"] = sealed_captures(party.system_id, party.user_id, captures)
+        if obtained.client == revocation.obtained_under(client).client:
+            # Where the token endpoint may have moved to: that was checked just now. Where tokens
+            # are revoked was not, and stays as it was when its user approved.
+            columns["obtained_client"] = revocation.obtained_under(
+                client.knowing(answer.captures)
+            ).client
     if party.own:
         columns |= {"fingerprint": party.fingerprint, "scope_requested": client.scope}
-        columns |= obtained_columns(client)
+        # A refresh token that did not come again belongs to the registration of before.
+        columns |= {"refresh_token": columns.get("refresh_token"), **obtained_columns(client)}
     return _put(row, lease, columns)
 
 

@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.views.decorators.debug import sensitive_variables
@@ -118,8 +118,9 @@ def empty_for_a_moment() -> None:
 
 
 def empty_after_commit() -> None:
-    """The same, once the present transaction is committed."""
-    transaction.on_commit(empty_for_a_moment, robust=True)
+    """The same, once the present transaction is committed, however much it deletes."""
+    if empty_for_a_moment not in [entry[1] for entry in connection.run_on_commit]:
+        transaction.on_commit(empty_for_a_moment, robust=True)
 
 
 def _take(owner: str) -> list[EndingAuthorization]:
@@ -167,10 +168,10 @@ def revoke_row(row: EndingAuthorization, owner: str, seconds: float = REQUEST_SE
 
 def _without_asking(row: EndingAuthorization) -> Told | None:
     """What is to be said of a row without a request; None where there is somebody to ask."""
-    if row.client.problem:
+    if not row.client.may_be_asked and row.client.problem:
         return Told(Outcome.NOT_REVOKED, "not_revoked", {"cause": row.client.problem})
-    if row.client.client is None:
-        return Told(Outcome.NOTHING_TO_ASK)
+    if not row.client.may_be_asked:
+        return Told(Outcome.NOTHING_TO_ASK, facts={"cause": "no_revocation_endpoint"})
     if row.refresh_token is None and row.access_token is None:
         return Told(Outcome.CONFIRMED)  # each was confirmed, and whoever did it is gone
     if _replaced(row):
@@ -191,6 +192,11 @@ def _replaced(row: EndingAuthorization) -> bool:
     ).exists()
 
 
+def _replaced_meanwhile(row: EndingAuthorization) -> bool:
+    """The same between two tokens: the first may have been long on its way."""
+    return _replaced(row)
+
+
 def _out_of_time(row: EndingAuthorization) -> bool:
     """Whether its day is over and the other system still gives no answer; each is tried once."""
     if not row.tries and not row.client.failures:
@@ -208,12 +214,15 @@ def _asked(row: EndingAuthorization, owner: str, seconds: float) -> Told:
             client = client.knowing(_captures(row))
         pairs = _opened(row)
     except VaultFailure as failure:
+        if failure.code == "key_missing":  # another process may have it, or this one again
+            return Told(Outcome.PENDING, "revocation_failed", {"cause": failure.code})
         return Told(Outcome.NOT_REVOKED, "not_revoked", {"cause": failure.code})
     refused: Failure | None = None
+    confirmed: Hint | None = None
     for number, (hint, value) in enumerate(pairs, start=1):
-        if number > 1 and _replaced(row):
+        if number > 1 and _replaced_meanwhile(row):
             return REPLACED
-        if not _may_send(row, owner):
+        if not _may_send(row, owner, confirmed):
             return Told(Outcome.OTHERS)
         deadline = outbound.deadline_in(seconds)
         try:
@@ -225,12 +234,11 @@ def _asked(row: EndingAuthorization, owner: str, seconds: float) -> Told:
             if failure.code == "not_revoked":
                 return Told(Outcome.NOT_REVOKED, "not_revoked", dict(failure.facts))
         else:
-            if number < len(pairs) or refused is not None:
-                EndingAuthorization.objects.filter(pk=row.pk, lease_owner=owner).update(
-                    **{hint: None}
-                )
+            confirmed = hint
     if refused is None:
         return Told(Outcome.CONFIRMED)
+    if confirmed is not None and not _may_send(row, owner, confirmed):
+        return Told(Outcome.OTHERS)
     facts = {**refused.facts, "cause": refused.code}
     waits = Outcome.PENDING if _may_pass(refused) else Outcome.NOT_CONFIRMED
     return Told(waits, "revocation_failed", facts)
@@ -266,12 +274,16 @@ def _opened(row: EndingAuthorization) -> list[tuple[Hint, str]]:
     return pairs
 
 
-def _may_send(row: EndingAuthorization, owner: str) -> bool:
-    """Whether the row is still held by ``owner``; its lease begins anew."""
+def _may_send(row: EndingAuthorization, owner: str, confirmed: Hint | None) -> bool:
+    """Whether the row is still held by ``owner``; its lease begins anew.
+
+    A token that was just confirmed is taken out: nobody asks for its end a second time.
+    """
+    without: dict[str, Any] = {confirmed: None} if confirmed else {}
     with transaction.atomic(durable=True):
         return bool(
             EndingAuthorization.objects.filter(pk=row.pk, lease_owner=owner).update(
-                lease_ends=Now() + LEASE, sent_at=Now()
+                lease_ends=Now() + LEASE, sent_at=Now(), **without
             )
         )
 
@@ -344,7 +356,7 @@ def _settled(mine: QuerySet[EndingAuthorization], row: EndingAuthorization, told
     EndingClient.objects.filter(pk=row.client_id).update(**counts)
     done = EndingClient.objects.filter(pk=row.client_id, endings__isnull=True)
     if row.client.kind in DELETIONS:
-        done.update(client=None, finished_at=Now())
+        done.update(client=None, secrets=None, configuration=None, finished_at=Now())
     else:
         done.delete()
     return True

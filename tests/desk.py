@@ -13,7 +13,13 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from authlinks.columns import obtained_columns
-from authlinks.models import AttemptOutcome, Authorization, AuthorizationAttempt
+from authlinks.models import (
+    AttemptOutcome,
+    Authorization,
+    AuthorizationAttempt,
+    EndingClient,
+    EndingKind,
+)
 from connectedsystems import vault
 from connectedsystems.models import Application, AuditEvent, ConfigurationVersion, ConnectedSystem
 from integrations.models import CallRecord, HeldSubmission, Integration, IntegrationVersion
@@ -38,6 +44,7 @@ class Part:
     call: CallRecord
     held: HeldSubmission
     event: AuditEvent
+    ending: EndingClient
     designers: Group
     members: Group
 
@@ -159,9 +166,29 @@ def _part(slug: str, user: Callable[..., Any], designer: str, member: str) -> Pa
         event=AuditEvent.objects.record(
             "disconnected", actor=belongs, subject=belongs, system=system
         ),
+        ending=make_ending(system),
         designers=designers,
         members=members,
     )
+
+
+def make_ending(system: ConnectedSystem, **columns: Any) -> EndingClient:
+    """A deletion whose three authorizations are revoked; ``columns`` differ."""
+    now = timezone.now()
+    told = {
+        "kind": EndingKind.USER_DELETED,
+        "system_id": system.pk,
+        "system_slug": system.slug,
+        "application_id_text": str(system.application_id),
+        "begun_at": now,
+        "since": now,
+        "ends_at": now + timedelta(hours=24),
+        "total": 3,
+        "confirmed": 3,
+        "finished_at": now,
+        **columns,
+    }
+    return EndingClient.objects.create(**told)
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ NOBODY: Row = (302, 403, 403, 403, 403, 403)
 ADDRESSES: dict[str, Row] = {
     "accounts/login/": PUBLIC,
     "accounts/logout/": (405, 405, 405, 405, 405, 405),
+    "accounts/password/": ONE_S_OWN,
     "healthz": PUBLIC,
     "readyz": PUBLIC,
     "favicon.ico": PUBLIC,
@@ -61,6 +62,7 @@ ADDRESSES: dict[str, Row] = {
     "admin/<app_label>/": DESK,
     "admin/<url>": (302, 403, 403, 404, 404, 404),
     "admin/auth/user/<id>/password/": ADMINS,
+    "admin/auth/user/<path:object_id>/leave/": ADMINS,
     "admin/authlinks/authorization/<path:object_id>/disconnect/": ADMINS,
     "admin/integrations/integration/test/": DESK_LEADS_ON,
     "admin/integrations/integration/preview/": DESK_LEADS_ON,
@@ -97,6 +99,7 @@ MODELS: dict[str, tuple[Row, ...]] = {
     "authlinks/authorizationattempt": READ_ONLY,
     "integrations/callrecord": READ_ONLY,
     "connectedsystems/auditevent": READ_ONLY,
+    "authlinks/endingclient": READ_ONLY,
 }
 for _model, _rows in MODELS.items():
     for _screen, _row in zip(SCREENS, _rows, strict=True):
@@ -137,6 +140,7 @@ def _path(route: str, house: House) -> str:
         "authlinks/authorizationattempt": crm.attempt,
         "integrations/callrecord": crm.call,
         "connectedsystems/auditevent": crm.event,
+        "authlinks/endingclient": crm.ending,
     }
     model = "/".join(route.split("/")[1:3])
     values = {

@@ -10,5 +10,6 @@ from workbench import (  # noqa: F401
     calls,
     integrations,
     people,
+    revocations,
     systems,
 )

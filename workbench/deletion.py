@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.contrib import messages
 from django.db.models import CASCADE, PROTECT, Model
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
+
+from authlinks.models import Authorization
 
 _MOST_NAMED = 5
 _FATES = {
@@ -18,6 +23,23 @@ _FATES = {
 
 class SaysWhatGoes(ModelAdmin):
     """Counts what a deletion takes along; what the product wrote needs no permission of its own."""
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        obj.deleted_by = request.user  # whoever ends the authorizations is named by it
+        ended = sum(
+            _number(relation, [obj])
+            for relation in self.opts.related_objects
+            if relation.related_model is Authorization
+        )
+        super().delete_model(request, obj)
+        if ended:
+            sentence = format_html(
+                "{} ended here. What can be revoked at the other system is revoked now:"
+                ' <a class="underline" href="{}">see how far it is</a>.',
+                _counted(Authorization, ended),
+                reverse("admin:authlinks_endingclient_changelist"),
+            )
+            self.message_user(request, sentence, messages.INFO)
 
     def get_deleted_objects(
         self, objs: Iterable[Any], request: HttpRequest

@@ -338,6 +338,8 @@ def _verdict(
         if attempt.present_code == "client_auth_failed":
             return unfinished.refused(attempt, facts, request.user)
         return says.failure(attempt.present_code, facts, attempt.reference)
+    if any(each is not None and each.key_missing for each in (attempt.draft, attempt.draft_answer)):
+        return says.failure("key_missing", {"subject": "attempt"}, attempt.reference)
     brought = tries.brought(attempt, request.session)
     if brought is None:
         return says.failure("state_missing_session", {}, attempt.reference)

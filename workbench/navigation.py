@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.text import capfirst
 
-from authlinks.models import Authorization, AuthorizationAttempt
+from authlinks.models import Authorization, AuthorizationAttempt, EndingClient
 from connectedsystems.models import Application, AuditEvent, ConnectedSystem
 from integrations.models import CallRecord, Integration
 
@@ -31,6 +31,7 @@ _GROUPS = (
             (AuthorizationAttempt, "route"),
             (CallRecord, "swap_horiz"),
             (AuditEvent, "history"),
+            (EndingClient, "link_off"),
         ),
     ),
     ("People", ((User, "person"), (Group, "group"))),

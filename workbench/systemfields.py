@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from connectedsystems import configuration
+from connectedsystems import json as strict_json
+from connectedsystems.bounds import TYPED
 from connectedsystems.configuration import (
     AUTHORIZATION_CODE,
     CLIENT_CREDENTIALS,
@@ -310,13 +312,15 @@ def _read_value(written: Written, typed: str, place: Place) -> None:
     text = typed.strip()
     if place.kind == "json" and text:
         try:
-            value = json.loads(text)
-        except ValueError as error:
-            position = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-            written.errors.setdefault(place.name, []).append(
-                f"This is no JSON{position}: names and texts stand in double quotes,"
-                ' such as {"name": "value"}.'
-            )
+            value = strict_json.read(text, TYPED)
+        except strict_json.NotJson as mistake:
+            sentence = str(mistake)
+            if mistake.is_syntax:
+                sentence = (
+                    f"This is no JSON (line {mistake.line}): names and texts stand in double"
+                    ' quotes, such as {"name": "value"}.'
+                )
+            written.errors.setdefault(place.name, []).append(sentence)
             return
         _set(written.data, place.path, value if value != {} else None)
     elif place.kind == "number" and text:

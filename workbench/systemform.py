@@ -211,6 +211,8 @@ class SystemForm(forms.ModelForm):
     """What the Discovery URL that was posted says, asked before a transaction began."""
     overtaken: ClassVar[int | None] = None
     """The version that this very form was about to write upon when somebody was first."""
+    drawn: ClassVar[logos.Logo | logos.LogoRefused | None] = None
+    """The logo that was posted, drawn before a transaction began."""
 
     class Meta:
         model = ConnectedSystem
@@ -373,11 +375,10 @@ class SystemForm(forms.ModelForm):
 
     def clean_logo(self) -> Any:
         upload = self.cleaned_data.get("logo")
-        if upload:
-            try:
-                self.logo = logos.read(upload)
-            except logos.LogoRefused as refused:
-                raise forms.ValidationError(str(refused)) from None
+        if upload and isinstance(self.drawn, logos.LogoRefused):
+            raise forms.ValidationError(str(self.drawn))
+        if upload and isinstance(self.drawn, logos.Logo):
+            self.logo = self.drawn
         return upload
 
     @sensitive_variables()

@@ -153,6 +153,8 @@ class Migration(migrations.Migration):
                 ('application_id_text', models.CharField(blank=True, db_index=True, max_length=36)),
                 ('actor_name', models.CharField(blank=True, max_length=150)),
                 ('client', connectedsystems.fields.SealedField(editable=False, null=True)),
+                ('secrets', connectedsystems.fields.SealedField(editable=False, null=True)),
+                ('configuration', models.JSONField(editable=False, null=True)),
                 ('problem', models.CharField(blank=True, max_length=64)),
                 ('begun_at', models.DateTimeField(db_index=True)),
                 ('since', models.DateTimeField()),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from connectedsystems import diagnosis, outbound, placeholders
 from connectedsystems.errors import OutboundFailure
-from connectedsystems.oauth import origins
+from connectedsystems.oauth import destinations
 from connectedsystems.written import Box
 
 from .keys import BUILT_IN_NAMES
@@ -63,8 +63,8 @@ class Grounds:
                 box.refuse(key, f"{{{name}}} cannot stand in the host.")
         filled = self.configuration.with_variables(text)
         callback = (self.configuration.oauth.get("captures") or {}).get("callback") or {}
-        if loose := origins.unbounded_callback_capture(filled, callback, patterns or {}):
-            box.refuse(key, origins.loose_sentence(loose))
+        if loose := destinations.unbounded_callback_capture(filled, callback, patterns or {}):
+            box.refuse(key, destinations.loose_sentence(loose))
 
 
 def _leading_name(text: str) -> str:

@@ -225,6 +225,16 @@ ENTRIES: dict[str, Entry] = {
         look_at="revocation_endpoint",
         variants=(
             Variant(
+                label="the key of its tokens is missing",
+                when=fact("cause", "key_missing"),
+                seen="The other system was not asked to end the authorization.",
+                cause="Its tokens do not open with the present VAULT_KEYS. They are kept for 24"
+                " hours.",
+                fix="Put the missing key back into VAULT_KEYS.",
+                who=(END_USER, ADMIN),
+                look_at=None,
+            ),
+            Variant(
                 label="while it is tried again",
                 when=fact("pending", True),
                 title="Disconnected here, not confirmed there yet",

@@ -16,7 +16,7 @@ from authlib.integrations.requests_client import OAuth2Session
 
 from connectedsystems import outbound, placeholders, redact
 from connectedsystems.errors import ConfigurationInvalid, TokenEndpointFailure
-from connectedsystems.oauth import authentication, origins
+from connectedsystems.oauth import authentication, destinations
 from connectedsystems.oauth.client import Client, merged, pairs
 
 MAX_BYTES = 1_000_000
@@ -137,11 +137,13 @@ def with_next_secret(client: Client) -> Client | None:
 
 
 def _url(client: Client, question: Question) -> str:
-    loose = origins.unbounded_callback_capture(
+    loose = destinations.unbounded_callback_capture(
         question.endpoint, client.captures.get("callback") or {}, client.capture_patterns
     )
     if loose:
-        raise ConfigurationInvalid({f"oauth.{question.field}": [origins.loose_sentence(loose)]})
+        raise ConfigurationInvalid(
+            {f"oauth.{question.field}": [destinations.loose_sentence(loose)]}
+        )
     lacking = placeholders.missing(question.endpoint, question.values)
     if lacking:
         raise TokenEndpointFailure("capture_missing", name=min(lacking), field=question.field)

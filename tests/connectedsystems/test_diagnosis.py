@@ -19,7 +19,7 @@ provider_error attempt_not_finished popup_blocked opened_ahead
 token_http_error token_not_json token_missing token_malformed token_type_unsupported token_refused
 client_auth_failed redirect_uri_mismatch scope_reduced refresh_token_missing
 needs_authorization insufficient_scope refresh_in_progress refresh_failed refresh_outcome_unknown
-temporarily_unavailable rate_limited revocation_failed
+temporarily_unavailable rate_limited revocation_failed not_revoked
 too_many_requests call_refused call_not_found call_failed success_rule_failed input_invalid result_rule_failed
 system_down not_allowed capture_missing expression_too_costly pattern_unsupported
 redirect_refused address_refused tls_error timeout too_large connection_failed bad_response busy
@@ -40,7 +40,7 @@ redirect_uri
 STATUS = {
     200: "popup_blocked attempt_not_finished scope_reduced refresh_token_missing"
     " needs_authorization insufficient_scope configuration_changed decrypt_failed"
-    " revocation_failed",
+    " revocation_failed not_revoked",
     400: "configuration_invalid state_missing state_missing_session state_unknown state_used"
     " state_expired issuer_mismatch bad_callback code_missing access_denied scope_refused"
     " provider_error input_invalid bad_request",

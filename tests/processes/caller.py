@@ -1,4 +1,4 @@
-"""A process of the product that calls or delivers when it is told to, and can be held at a place.
+"""A process of the product that does one thing when it is told to, and can be held at a place.
 
     python -m tests.processes.caller '{"database": "sqlite:////tmp/x", "do": "call", ...}'
 
@@ -102,7 +102,40 @@ def writes(task: dict[str, Any]) -> list[Callable[[], dict[str, Any]]]:
     return [one] * task.get("threads", 1)
 
 
-_JOBS = {"call": calls, "deliver": deliveries, "write": writes}
+def posts(task: dict[str, Any]) -> list[Callable[[], dict[str, Any]]]:
+    """One job: a form that somebody posts."""
+    from django.contrib.auth import get_user_model
+    from django.test import Client
+
+    def one() -> dict[str, Any]:
+        client = Client(SERVER_NAME="testserver")
+        client.force_login(get_user_model().objects.get(username=task["as"]))
+        return {"status": client.post(task["path"], task.get("form", {})).status_code}
+
+    return [one]
+
+
+def commands(task: dict[str, Any]) -> list[Callable[[], dict[str, Any]]]:
+    """One job: a management command."""
+    import io
+
+    from django.core.management import call_command
+
+    def one() -> dict[str, Any]:
+        said = io.StringIO()
+        call_command(task["name"], stdout=said)
+        return {"said": said.getvalue()}
+
+    return [one]
+
+
+_JOBS = {
+    "call": calls,
+    "deliver": deliveries,
+    "write": writes,
+    "post": posts,
+    "command": commands,
+}
 
 
 def run(jobs: list[Callable[[], dict[str, Any]]]) -> list[dict[str, Any]]:

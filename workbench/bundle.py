@@ -310,7 +310,7 @@ class _Loading:
         system_id = found.pk if found else public_id or uuid.uuid4()
         self._touched[system_id] = slug, system_configuration
         change = "created" if found is None else "updated"
-        if found is not None and _is_same(found, application, data, secrets):
+        if found is not None and _is_same(found, application, data, secrets, system_configuration):
             change = "unchanged"
         else:
             self.plan.systems.append(
@@ -552,7 +552,8 @@ def _is_same(
     stored: ConnectedSystem,
     application: Application,
     data: Mapping[str, Any],
-    secrets: dict[str, Any],
+    secrets: Secrets,
+    parsed: Configuration,
 ) -> bool:
     """Whether nothing of a stored system would change."""
     columns = {key: data.get(key) or "" for key in COLUMNS}
@@ -562,14 +563,16 @@ def _is_same(
         stored.application_id == application.pk
         and all(getattr(stored, key) == value for key, value in columns.items())
         and stored.configuration == rest
-        and _same_secrets(stored, secrets)
+        and _same_secrets(stored, secrets, parsed)
     )
 
 
 @sensitive_variables()
-def _same_secrets(system: ConnectedSystem, secrets: dict[str, Any]) -> bool:
+def _same_secrets(system: ConnectedSystem, secrets: Secrets, parsed: Configuration) -> bool:
+    """Whether they are the stored ones, and those belong to where they are sent."""
     try:
-        return system.opened_secrets() == secrets
+        stored = system.opened_secrets()
+        return stored == secrets and not configuration.strangers(parsed, stored)
     except VaultFailure:
         return False
 

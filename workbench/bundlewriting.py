@@ -18,6 +18,7 @@ from django.db import IntegrityError, models, transaction
 from django.views.decorators.debug import sensitive_variables
 
 from connectedsystems import saving
+from connectedsystems.configuration import Secrets
 from connectedsystems.errors import ConfigurationInvalid
 from connectedsystems.models import Application, AuditEvent, ConnectedSystem, Version
 from connectedsystems.saving import By, Wanted
@@ -49,7 +50,7 @@ class SystemWrite:
     system_id: uuid.UUID
     application_id: uuid.UUID
     data: Mapping[str, Any]
-    secrets: dict[str, Any] = field(repr=False)
+    secrets: Secrets = field(repr=False)
     read: int | None
     facts: Mapping[str, Any]
 

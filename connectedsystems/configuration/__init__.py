@@ -23,9 +23,9 @@ from .keys import (
     EVERYTHING,
     OAUTH,
 )
-from .origins import Stranger, bound, goes_to, path_of, present, strangers
-from .origins import check as check_origins
 from .secret import Secrets, by_key, secret_texts, split
+from .secret_origins import Stranger, bound, goes_to, path_of, present, strangers
+from .secret_origins import check as check_origins
 from .value import Configuration, read
 
 __all__ = [

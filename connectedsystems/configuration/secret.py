@@ -17,7 +17,7 @@ _ORIGINS = "origins"
 class Secrets(dict[str, Any]):
     """Opened secrets in the form that ``split`` gives, each with the origins it belongs to.
 
-    ``origins`` holds templates (see ``origins.carried``) by key: ``client_secret``,
+    ``origins`` holds templates (see ``secret_origins.carried``) by key: ``client_secret``,
     ``variables.key``. A secret without an entry was just typed, and belongs to nothing yet.
     """
 

@@ -15,7 +15,7 @@ from connectedsystems.oauth import destinations
 from connectedsystems.oauth.client import Client
 from connectedsystems.origin import origin_of
 
-from . import origins
+from . import secret_origins
 from .keys import ENDPOINTS, EVERYTHING, OAUTH
 from .secret import secret_texts
 
@@ -108,7 +108,7 @@ class Configuration:
         Raises SecretWithheld where stored ones were not entered for where they would go.
         """
         opened = secrets or {}
-        origins.check(self, opened)
+        secret_origins.check(self, opened)
         redact.remember(*secret_texts(opened))
         own = {key: value for key, value in self.oauth.items() if key in _CLIENT_KEYS}
         if not opened.get("client_secret") and "client_authentication" in self.discovered:
@@ -159,9 +159,9 @@ class Configuration:
         return self._digest
 
     @cached_property
-    def carriers(self) -> tuple[origins.Carrier, ...]:
+    def carriers(self) -> tuple[secret_origins.Carrier, ...]:
         """The requests that this system makes, for the question where its secrets go."""
-        return origins.carriers_of(self)
+        return secret_origins.carriers_of(self)
 
     @cached_property
     def _fingerprint(self) -> str:

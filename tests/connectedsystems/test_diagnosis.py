@@ -19,11 +19,12 @@ provider_error attempt_not_finished popup_blocked opened_ahead
 token_http_error token_not_json token_missing token_malformed token_type_unsupported token_refused
 client_auth_failed redirect_uri_mismatch scope_reduced refresh_token_missing
 needs_authorization insufficient_scope refresh_in_progress refresh_failed refresh_outcome_unknown
-temporarily_unavailable rate_limited revocation_failed not_revoked
+temporarily_unavailable rate_limited revocation_failed not_revoked authorization_not_saved
 too_many_requests call_refused call_not_found call_failed success_rule_failed input_invalid result_rule_failed
 system_down not_allowed capture_missing expression_too_costly pattern_unsupported
 redirect_refused address_refused tls_error timeout too_large connection_failed bad_response busy
 decrypt_failed key_missing secret_not_for_host in_transaction internal_error configuration_invalid
+database_unavailable
 bad_request request_too_large log_in form_expired saved_meanwhile not_found
 discovery_failed discovery_mismatch
 """
@@ -57,7 +58,7 @@ STATUS = {
     " connection_failed too_large bad_response discovery_failed discovery_mismatch"
     " expression_too_costly pattern_unsupported",
     503: "refresh_in_progress busy system_down key_missing secret_not_for_host in_transaction"
-    " internal_error opened_ahead",
+    " internal_error opened_ahead authorization_not_saved database_unavailable",
     504: "timeout",
 }
 

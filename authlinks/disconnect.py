@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from authlinks import endings, revoking
-from authlinks.models import Authorization, EndingKind
+from authlinks.models import Authorization, EndingClient, EndingKind
 from authlinks.revoking import Outcome, Told
 from connectedsystems.models import ConnectedSystem
 
@@ -45,15 +45,27 @@ def disconnect(system: ConnectedSystem, user: Any, *, actor: Any) -> Ended:
     return _ended(told)
 
 
-def disconnect_all(user: Any, *, actor: Any) -> int:
-    """The same of everything this user has, in one transaction; how many authorizations.
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What was ended: ``forgotten`` here, of these ``unconfirmed`` at the other systems so far."""
 
-    They are revoked after the commit: for a moment here, then by whoever comes next.
+    forgotten: int
+    unconfirmed: int
+
+
+def disconnect_all(user: Any, *, actor: Any) -> Left:
+    """Forget everything this user has, in one transaction; revoke it there for a moment.
+
+    Whoever comes next goes on with what is left, and the desk shows how far that is.
     """
-    with transaction.atomic():
-        number = endings.end_of_user(user, kind=EndingKind.DISCONNECTED, actor=actor)
-        revoking.empty_after_commit()
-    return number
+    with transaction.atomic(durable=True):
+        ended = endings.end_of_user(user, kind=EndingKind.USER_LEFT, actor=actor)
+    revoking.empty_for_a_moment()
+    now = EndingClient.objects.filter(pk__in=[ending.pk for ending in ended])
+    return Left(
+        forgotten=sum(ending.total for ending in now),
+        unconfirmed=sum(ending.total - ending.confirmed for ending in now),
+    )
 
 
 def _ended(told: Told) -> Ended:

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
 
 from authlinks import disconnect
+from authlinks.disconnect import Left
 from authlinks.models import Authorization
-from connectedsystems import redact
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What was ended: ``forgotten`` here, of these ``unconfirmed`` at the other systems."""
-
-    forgotten: int
-    unconfirmed: int
 
 
 def connections_of(user: Any) -> QuerySet[Authorization]:
@@ -26,11 +17,5 @@ def connections_of(user: Any) -> QuerySet[Authorization]:
 
 
 def end_all(user: Any, *, actor: Any) -> Left:
-    """Disconnect each of them. One that fails there is forgotten here all the same."""
-    forgotten = unconfirmed = 0
-    for authorization in list(connections_of(user)):
-        with redact.scope():
-            ended = disconnect.disconnect(authorization.system, user, actor=actor)
-        forgotten += ended.forgotten
-        unconfirmed += ended.forgotten and ended.confirmed is not True
-    return Left(forgotten, unconfirmed)
+    """Disconnect each of them, all or none: nothing of it is lost if this process dies."""
+    return disconnect.disconnect_all(user, actor=actor)

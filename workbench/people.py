@@ -220,7 +220,8 @@ def _announce(request: HttpRequest, person: Any, left: Left) -> None:
         messages.warning(
             request,
             f"{person}: {left.forgotten} disconnected and forgotten here; {left.unconfirmed} of"
-            " them could not be revoked there, or it was not confirmed. The audit names each.",
+            " them could not be revoked there, or it is not confirmed yet: the list of revocations"
+            " shows how far they are, and the audit names each.",
         )
 
 

@@ -36,14 +36,15 @@ else
 endif
 	@touch $@
 
-# Made anew, so that nothing else is in it: a folder that holds more than an environment is refused.
+# Made anew, so that nothing else is in it. A folder that is no environment is left alone.
 VENV ?= .venv
 
 install-production:
 	@test ! -e $(VENV) -o -f $(VENV)/pyvenv.cfg || { echo "$(VENV) is there and is no environment: give VENV=path."; exit 1; }
 	@echo "Installing what running needs into $(VENV) (a minute at most) ..."
 ifeq ($(UV),uv)
-	@uv venv --quiet --clear --python $(PYTHON) $(VENV)
+	@rm -f $(VENV)/.installed
+	@uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 	@uv pip sync --quiet --require-hashes --python $(VENV)/bin/python requirements.txt
 else
 	@$(PYTHON) -m venv --clear $(VENV)

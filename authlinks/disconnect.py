@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from authlinks import endings, revoking
-from authlinks.models import Authorization, EndingClient, EndingKind
+from authlinks.models import Authorization, EndingKind
 from authlinks.revoking import Outcome, Told
 from connectedsystems.models import ConnectedSystem
 
@@ -45,27 +46,20 @@ def disconnect(system: ConnectedSystem, user: Any, *, actor: Any) -> Ended:
     return _ended(told)
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What was ended: ``forgotten`` here, of these ``unconfirmed`` at the other systems so far."""
-
-    forgotten: int
-    unconfirmed: int
+def connections_of(user: Any) -> QuerySet[Authorization]:
+    """The authorizations that live on under this person's name."""
+    return Authorization.objects.filter(user=user).select_related("system").order_by("system__name")
 
 
-def disconnect_all(user: Any, *, actor: Any) -> Left:
-    """Forget everything this user has, in one transaction; revoke it there for a moment.
+def disconnect_all(user: Any, *, actor: Any) -> int:
+    """The same of everything this user has, in one transaction; how many authorizations.
 
-    Whoever comes next goes on with what is left, and the desk shows how far that is.
+    They are revoked after the commit: for a moment here, then by whoever comes next.
     """
-    with transaction.atomic(durable=True):
+    with transaction.atomic():
         ended = endings.end_of_user(user, kind=EndingKind.USER_LEFT, actor=actor)
-    revoking.empty_for_a_moment()
-    now = EndingClient.objects.filter(pk__in=[ending.pk for ending in ended])
-    return Left(
-        forgotten=sum(ending.total for ending in now),
-        unconfirmed=sum(ending.total - ending.confirmed for ending in now),
-    )
+        revoking.empty_after_commit()
+    return sum(ending.total for ending in ended)
 
 
 def _ended(told: Told) -> Ended:

@@ -18,14 +18,14 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from authlinks import binding, fresh, question, registration, tokens
+from authlinks import binding, endings, fresh, question, registration, revoking, tokens
 from authlinks.models import AttemptOutcome, AuthorizationAttempt
 from authlinks.question import Brought
 from authlinks.registration import Registration
 from connectedsystems import evidence, outbound, share, vault
 from connectedsystems.errors import Failure, FlowFailure, VaultFailure
 from connectedsystems.models import Application, AuditEvent, ConnectedSystem
-from connectedsystems.oauth import after, authorization, callback, token
+from connectedsystems.oauth import after, authorization, callback, revocation, token
 from connectedsystems.oauth.answer import TokenAnswer
 from connectedsystems.oauth.callback import Callback
 from connectedsystems.oauth.client import Client
@@ -235,6 +235,10 @@ def _complete(attempt: AuthorizationAttempt, query_string: str) -> None:
     origin = client.knowing(answer_here.captures).token_origin()
     with share.inside(attempt.system_id, deadline, origin=origin, user=attempt.user_id):
         brought = _exchange(attempt, client, answer_here)
+    if not may_act(attempt):
+        # Switched off while the other system was slow: what it gave is given back.
+        _give_back(attempt, client, brought)
+        raise FlowFailure("not_allowed", hidden=True)
     if attempt.draft:
         question.keep(attempt, brought)
         _succeed(attempt, brought)
@@ -260,6 +264,22 @@ def may_act(attempt: AuthorizationAttempt) -> bool:
     if systems.exists():
         return systems.for_designer(user).exists()
     return Application.objects.for_designer(user).exists()
+
+
+@sensitive_variables()
+def _give_back(attempt: AuthorizationAttempt, client: Client, brought: Brought) -> None:
+    """Revoke a pair that nobody may use, where the other system can be asked."""
+    client = client.knowing(brought.captures)
+    owner = uuid.uuid4().hex
+    late = endings.end_late(
+        attempt.system_id,
+        attempt.user_id,
+        brought.answer,
+        client=client,
+        obtained=revocation.obtained_under(client),
+        lease=owner,
+    )
+    revoking.revoke_row(late, owner)
 
 
 @sensitive_variables()

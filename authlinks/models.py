@@ -151,20 +151,13 @@ class Authorization(models.Model):
             return State.CONFIGURATION_CHANGED
         if self.ended_code:
             return State.NEEDS_AUTHORIZATION
-        if shut := self._shut(self.access_token):
-            return shut
+        if self.failure_code == "decrypt_failed":
+            return State.CANNOT_BE_OPENED
         if self.expires_at is None or self.expires_at > now:
-            return State.CONNECTED
+            return _shut(self.access_token) or State.CONNECTED
         if self.refresh_token is None:
             return State.NEEDS_AUTHORIZATION
-        return self._shut(self.refresh_token) or State.REFRESH_DUE
-
-    def _shut(self, sealed: vault.Sealed) -> State | None:
-        """The state where this token's key says that it does not open; None where it may."""
-        if sealed.key_missing:
-            return State.KEY_MISSING
-        unknown = not sealed.key_known
-        return State.CANNOT_BE_OPENED if unknown or self.failure_code == "decrypt_failed" else None
+        return _shut(self.refresh_token) or State.REFRESH_DUE
 
     @property
     def missing_scope(self) -> str:
@@ -179,6 +172,13 @@ class Authorization(models.Model):
             return {}
         values: dict[str, Any] = json.loads(self.captures.open(self.place("captures")))
         return values
+
+
+def _shut(sealed: vault.Sealed) -> State | None:
+    """The state where this token's key says that it does not open; None where it may."""
+    if sealed.key_missing:
+        return State.KEY_MISSING
+    return None if sealed.key_known else State.CANNOT_BE_OPENED
 
 
 def place_of(column: str, system_id: uuid.UUID | str, user_id: Any) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectedsystems import configuration
+from connectedsystems.configuration import Secrets
 from connectedsystems.models import ConnectedSystem, redirect_uri_of
 from connectedsystems.oauth.client import Client
 
@@ -47,13 +48,11 @@ def of_draft(public_id: uuid.UUID, text: str) -> Registration:
     Raises ConfigurationInvalid.
     """
     kept = json.loads(text)
-    data = kept["data"]
+    data, secrets = kept["data"], Secrets(kept["secrets"], kept.get("origins"))
     parsed = configuration.parse(configuration.written(data), discovered=data.get("discovered"))
 
     def client() -> Client:
-        return parsed.client(
-            redirect_uri=redirect_uri_of(public_id), secrets=kept["secrets"], captures={}
-        )
+        return parsed.client(redirect_uri=redirect_uri_of(public_id), secrets=secrets, captures={})
 
     return Registration(
         public_id=public_id,
@@ -65,6 +64,11 @@ def of_draft(public_id: uuid.UUID, text: str) -> Registration:
     )
 
 
-def draft_text(data: dict[str, Any], secrets: dict[str, Any]) -> str:
-    """A configuration under the bundle's keys, with its secrets, as one text to seal."""
-    return json.dumps({"data": data, "secrets": secrets})
+def draft_text(data: dict[str, Any], secrets: Mapping[str, Any]) -> str:
+    """A configuration under the bundle's keys, with its secrets, as one text to seal.
+
+    What is stored of them keeps the origins it was entered for, and is sent nowhere else.
+    """
+    origins = secrets.origins if isinstance(secrets, Secrets) else {}
+    kept = {key: sorted(templates) for key, templates in origins.items()}
+    return json.dumps({"data": data, "secrets": dict(secrets), "origins": kept})

@@ -27,6 +27,7 @@ from connectedsystems import outbound, redact, share, vault
 from connectedsystems.errors import (
     Failure,
     OutboundFailure,
+    SecretWithheld,
     TokenUnavailable,
     VaultFailure,
 )
@@ -97,6 +98,9 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
     """
     try:
         client = party.client()
+    except SecretWithheld as failure:
+        release(row.id, lease)
+        return TokenUnavailable(failure.code, **failure.facts)
     except VaultFailure as failure:
         release(row.id, lease)
         return _not_opened(failure)

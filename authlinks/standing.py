@@ -126,7 +126,7 @@ def standing_of(system: ConnectedSystem, user: Any) -> Standing:
 
 
 def state_of(system: ConnectedSystem, authorization: Authorization | None) -> State:
-    """The state, found out by opening the token where the columns alone say it is fine."""
+    """The state, found out by opening the token that a call would use next."""
     if authorization is None:
         return State.NEVER_AUTHORIZED
     try:
@@ -134,10 +134,12 @@ def state_of(system: ConnectedSystem, authorization: Authorization | None) -> St
     except ConfigurationInvalid:
         return State.CONFIGURATION_CHANGED
     state = authorization.state(fingerprint)
-    if state not in CONNECTED_STATES or authorization.access_token is None:
+    column = "refresh_token" if state == State.REFRESH_DUE else "access_token"
+    sealed = getattr(authorization, column)
+    if state not in CONNECTED_STATES or sealed is None:
         return state
     try:
-        authorization.access_token.open(authorization.place("access_token"))
+        sealed.open(authorization.place(column))
     except VaultFailure as failure:
         is_missing = failure.code == "key_missing"
         return State.KEY_MISSING if is_missing else State.CANNOT_BE_OPENED

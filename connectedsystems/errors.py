@@ -8,6 +8,7 @@ Failure
 ├── CallFailure             what came of an integration's call
 ├── OutboundFailure         the network, and our own rules at its door
 ├── VaultFailure            a sealed text that does not open
+│   └── SecretWithheld      a secret that opens, and may not be sent where it would go
 ├── ConfigurationInvalid    what a designer wrote, field by field
 └── InputInvalid            what a user gave an integration, input by input
 
@@ -74,6 +75,10 @@ class OutboundFailure(Failure):
 
 class VaultFailure(Failure):
     """A sealed text that does not open at this place with these keys."""
+
+
+class SecretWithheld(VaultFailure):
+    """A secret that would be sent to an origin it was not entered for: ``secret_not_for_host``."""
 
 
 class ConfigurationInvalid(Failure):

@@ -26,6 +26,8 @@ from jmespath.lexer import Lexer
 from jmespath.parser import Parser
 from jmespath.visitor import Options, TreeInterpreter
 
+from connectedsystems.exact import ExactEncoder, ExactNumber
+
 LONGEST: Final = 2000
 """Characters of an expression."""
 MOST_BRACKETS: Final = 50
@@ -36,6 +38,7 @@ MOST_VALUES: Final = 1_000_000
 MOST_CHARACTERS: Final = 10_000_000
 """Of what one expression gives."""
 
+_TOO_DEEP: Final = f"it nests more than {MOST_LEVELS} levels deep"
 _OFTEN: Final = 1024
 """Steps between two looks at the clock, which costs as much as two steps."""
 _AT_ONCE: Final = 512
@@ -179,6 +182,24 @@ def _parse(expression: str) -> Any:
     """Raises JMESPathError, and TooCostly for what is longer or nests deeper than it may."""
     if len(expression) > LONGEST:
         raise TooCostly(f"it is longer than {LONGEST:,} characters")
+    try:
+        _count_brackets(expression)
+        tree = _Parser().parse(expression).parsed
+    except RecursionError:
+        # Also of a literal, which is JSON with brackets of its own.
+        raise TooCostly(_TOO_DEEP) from None
+    level, below = 0, [tree]
+    while below:
+        level += 1
+        if level > MOST_LEVELS:
+            raise TooCostly(_TOO_DEEP)
+        # The children of a slice are numbers.
+        below = [c for node in below for c in node["children"] if isinstance(c, dict)]
+    return tree
+
+
+def _count_brackets(expression: str) -> None:
+    """Parentheses nest the parser's work, and leave nothing in its tree."""
     depth = 0
     for token in Lexer().tokenize(expression):
         if token["type"] in ("lparen", "lbracket", "lbrace", "filter"):
@@ -187,19 +208,6 @@ def _parse(expression: str) -> Any:
             depth -= 1
         if depth > MOST_BRACKETS:
             raise TooCostly(f"its brackets nest more than {MOST_BRACKETS} levels deep")
-    deep = TooCostly(f"it nests more than {MOST_LEVELS} levels deep")
-    try:
-        tree = _Parser().parse(expression).parsed
-    except RecursionError:
-        raise deep from None
-    level, below = 0, [tree]
-    while below:
-        level += 1
-        if level > MOST_LEVELS:
-            raise deep
-        # The children of a slice are numbers.
-        below = [c for node in below for c in node["children"] if isinstance(c, dict)]
-    return tree
 
 
 def _weigh(value: Any, budget: Budget, *, given: bool = False) -> int:
@@ -244,7 +252,7 @@ def _digits(number: Any, given: bool) -> int:
     if isinstance(number, float):
         if given and not math.isfinite(number):
             raise NotFound("it gives a number that JSON does not know")
-        return 32
+        return 128
     if not isinstance(number, int):
         raise NotFound("it gives no value")
     if number.bit_length() > _WIDEST_INTEGER:
@@ -334,9 +342,22 @@ class _Functions(Functions):
             return arg
         if _weigh(arg, self.budget) > self.budget.characters:
             raise TooCostly("it makes texts that are too long")
-        text = json.dumps(arg, separators=(",", ":"))
+        text = json.dumps(arg, separators=(",", ":"), cls=ExactEncoder)
         self.budget.take_characters(len(text))
         return text
+
+    def _get_allowed_pytypes(self, types: list[str]) -> tuple[list[str], list[tuple[str, ...]]]:
+        """By the names of classes: a subclass of float is a number by its own name alone."""
+        allowed, inner = super()._get_allowed_pytypes(types)
+        if "float" in allowed:
+            allowed.append(ExactNumber.__name__)
+        return allowed, [
+            (*names, ExactNumber.__name__) if "float" in names else names for names in inner
+        ]
+
+    def _convert_to_jmespath_type(self, pyobject: str) -> str:
+        is_exact = pyobject == ExactNumber.__name__
+        return "number" if is_exact else super()._convert_to_jmespath_type(pyobject)
 
     def _compare_all(self, values: list[Any], times: int) -> None:
         """Take what it costs to compare each of some numbers or texts so many times."""

@@ -23,30 +23,41 @@ _ODD_ESCAPE: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 class NotJson(ValueError):
     """Why a text is not read as JSON, as a sentence that quotes only the names of members.
 
-    ``is_syntax``: whether it is no JSON at all, rather than JSON that is refused.
+    ``line``: where it stops being JSON; None for JSON that is refused.
     """
 
-    def __init__(self, sentence: str, *, is_syntax: bool = False) -> None:
+    def __init__(self, sentence: str, line: int | None = None) -> None:
         super().__init__(sentence)
-        self.is_syntax = is_syntax
+        self.line = line
+
+    @property
+    def is_syntax(self) -> bool:
+        """Whether it is no JSON at all."""
+        return self.line is not None
 
 
-def read(text: str, bounds: Bounds) -> Any:
+def read(text: str, bounds: Bounds, *, unstorable: bool = False) -> Any:
     """The tree in ``text``. Raises NotJson.
+
+    ``unstorable``: whether half letters, zero bytes and numbers beyond all measure are let through,
+    for who looks at each member and keeps none as it is: a token that came with one is not lost.
 
     Counted is before anything is built: 1 MB of empty lists would be 30 MB of objects.
     """
     try:
         _count(text, bounds)
         tree = json.loads(
-            text, parse_constant=_refuse_constant, parse_float=_float, object_pairs_hook=_object
+            text,
+            parse_constant=_refuse_constant,
+            parse_float=float if unstorable else _float,
+            object_pairs_hook=_object,
         )
-        if _ODD_ESCAPE.search(text):
+        if not unstorable and _ODD_ESCAPE.search(text):
             _check_texts(tree, Counting(bounds))
         return tree
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise NotJson(f"This is no JSON: {where}, {error.msg}.", is_syntax=True) from None
+        raise NotJson(f"This is no JSON: {where}, {error.msg}.", error.lineno) from None
     except OutOfBounds as beyond:
         raise NotJson(str(beyond)) from None
     except NotJson:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import secrets
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from connectedsystems import configuration, person, redact, vault
+from connectedsystems.configuration import Secrets
 from connectedsystems.diagnosis import Diagnosis, diagnose
 from connectedsystems.errors import ConfigurationInvalid, VaultFailure
 from connectedsystems.fields import SealedField
@@ -117,7 +119,9 @@ class ConnectedSystem(models.Model):
     """Another system: name, base URL, how to authenticate, and what is needed for that.
 
     ``configuration`` holds the bundle's keys that are neither columns nor secrets (``oauth``,
-    ``variables``, ...); ``secrets`` is a sealed JSON object (``client_secret``, ...).
+    ``variables``, ...); ``secrets`` is a sealed JSON object (``client_secret``, ...) that holds
+    with each of them the origins it was entered for. ``secret_origins`` has those of secrets that
+    did not open when a migration bound them; it is null again as soon as one is entered.
     ``unseen_reach`` is what no admin has looked at yet, if a designer made it lead elsewhere:
     ``{"was": [...], "now": [...], "by": [...], "since": ...}``, see ``Configuration.reach``.
     """
@@ -138,6 +142,7 @@ class ConnectedSystem(models.Model):
     )
     configuration = models.JSONField(default=dict, blank=True)
     secrets = SealedField(null=True, blank=True, editable=False)
+    secret_origins = SealedField(null=True, blank=True, editable=False)
     unseen_reach = models.JSONField(default=dict, blank=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -213,17 +218,24 @@ class ConnectedSystem(models.Model):
         return configuration.of_row(self.id, self.as_data())
 
     def place(self, column: str) -> str:
-        """Where this row's sealed text belongs; ``secrets`` is the only sealed column."""
+        """Where this row's sealed text belongs."""
         return vault.place("connectedsystems_connectedsystem", column, self.id)
 
-    def opened_secrets(self) -> dict[str, Any]:
+    def opened_secrets(self) -> Secrets:
         """The secrets in clear, for one request. Raises VaultFailure."""
         return open_secrets(self.id, self.secrets)
 
-    def seal_secrets(self, values: dict[str, Any]) -> None:
-        """Keep these secrets, sealed for this row; an empty dict keeps none."""
-        text = json.dumps(values, separators=(",", ":"), sort_keys=True)
-        self.secrets = vault.seal(text, secrets_place(self.id)) if values else None
+    def seal_secrets(self, values: Mapping[str, Any]) -> None:
+        """Keep these secrets, sealed for this row; an empty mapping keeps none.
+
+        Those that are bound to no origin yet are bound to the ones of this row's configuration.
+        """
+        self.secret_origins = None
+        if not values:
+            self.secrets = None
+            return
+        kept = configuration.bound(configuration.read(self.as_data()), values)
+        self.secrets = vault.seal(kept.text(), secrets_place(self.id))
 
     def client(self, captures: dict[str, Any] | None = None) -> Client:
         """This system as an OAuth client, with its secrets open. Raises VaultFailure."""
@@ -253,23 +265,51 @@ def secrets_place(system_id: uuid.UUID) -> str:
     return vault.place("connectedsystems_connectedsystem", "secrets", system_id)
 
 
-def open_secrets(system_id: uuid.UUID, sealed: vault.Sealed | None) -> dict[str, Any]:
-    """Open a system's sealed JSON object of secrets. Raises VaultFailure, ``subject`` system.
+def open_secrets(system_id: uuid.UUID, sealed: vault.Sealed | None) -> Secrets:
+    """Open a system's sealed JSON object of secrets, to keep or to compare them.
 
-    ``decrypt_failed`` is said of those under a lost key alone, where the designer enters them
-    again; whatever else does not open is an admin's, ``key_missing``.
+    Whoever is about to send one asks :func:`secrets_for`, or makes a client of them.
+    Raises VaultFailure, ``subject`` system: ``decrypt_failed`` is said of those under a lost key
+    alone, where the designer enters them again; whatever else does not open is an admin's,
+    ``key_missing``.
     """
     if sealed is None:
-        return {}
+        return Secrets({})
     try:
         text = sealed.open(secrets_place(system_id))
     except VaultFailure as failure:
         code = failure.code if "lost" in failure.facts else "key_missing"
         damaged = {} if code == failure.code else {"damaged": True}
         raise VaultFailure(code, subject="system", **damaged, **failure.facts) from None
-    values: dict[str, Any] = json.loads(text)
-    redact.remember(*configuration.secret_texts(values))
-    return values
+    secrets = Secrets.from_text(text, lambda: _origins_beside(system_id))
+    redact.remember(*configuration.secret_texts(secrets))
+    return secrets
+
+
+def secrets_for(
+    parsed: Configuration, system_id: uuid.UUID, sealed: vault.Sealed | None
+) -> Secrets:
+    """A system's secrets, opened to be sent as this configuration says.
+
+    Raises VaultFailure, SecretWithheld where one was not entered for where it would go.
+    """
+    secrets = open_secrets(system_id, sealed)
+    configuration.check_origins(parsed, secrets)
+    return secrets
+
+
+def _origins_beside(system_id: uuid.UUID) -> dict[str, list[str]]:
+    """What a migration kept of secrets that it could not open; nothing where it won't open."""
+    row = ConnectedSystem.objects.filter(pk=system_id).only("secret_origins").first()
+    if row is None or row.secret_origins is None:
+        return {}
+    try:
+        origins: dict[str, list[str]] = json.loads(
+            row.secret_origins.open(row.place("secret_origins"))
+        )
+    except VaultFailure:
+        return {}
+    return origins
 
 
 class Circuit(models.Model):

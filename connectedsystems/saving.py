@@ -20,7 +20,12 @@ from django.views.decorators.debug import sensitive_variables
 
 from connectedsystems import configuration
 from connectedsystems.errors import VaultFailure
-from connectedsystems.models import AuditEvent, ConfigurationVersion, ConnectedSystem
+from connectedsystems.models import (
+    Application,
+    AuditEvent,
+    ConfigurationVersion,
+    ConnectedSystem,
+)
 
 COLUMNS: Final = (
     "slug",
@@ -32,6 +37,7 @@ COLUMNS: Final = (
 )
 """Keys of the bundle that are columns of the row; the others stand in ``configuration``."""
 
+_SEALED: Final = ("secrets", "secret_origins")
 _COMPARED: Final = (*COLUMNS, "application_id", "configuration", "logo_etag")
 _WRITTEN: Final = (*_COMPARED, "logo", "unseen_reach")
 
@@ -87,8 +93,10 @@ def save(system_id: uuid.UUID, wanted: Wanted, *, read: int | None, by: By | Non
 
     ``read`` is the version that the caller decided upon; None makes a new system. ``by`` None is
     for a system that is made up for a test and goes away again: it leaves no trace.
-    Raises Conflict, and then nothing was written.
+    Raises Conflict, and SecretWithheld for a stored secret that the new settings would send where
+    it was not entered for; then nothing was written.
     """
+    configuration.check_origins(configuration.read(wanted.data), wanted.secrets or {})
     moved: dict[str, list[str]] = {}
     with transaction.atomic():
         before = ConnectedSystem.objects.filter(pk=system_id).first()
@@ -108,6 +116,11 @@ def save(system_id: uuid.UUID, wanted: Wanted, *, read: int | None, by: By | Non
             if moved:
                 _record_reach(row, by, moved)
     return Saved(row, changed=True)
+
+
+def still_to_come(system_id: uuid.UUID, slug: str, application: Application) -> ConnectedSystem:
+    """A system that :func:`save` will write, for what is planned to belong to it; never saved."""
+    return ConnectedSystem(id=system_id, slug=slug, application=application)
 
 
 def look_at_reach(system: ConnectedSystem, actor: Any) -> None:
@@ -142,12 +155,13 @@ def _filled(
     row.authentication = row.authentication or "none"
     row.configuration = {key: value for key, value in wanted.data.items() if key not in COLUMNS}
     if before is not None:
-        row.created_at, row.secrets = before.created_at, before.secrets
+        row.created_at = before.created_at
+        row.secrets, row.secret_origins = before.secrets, before.secret_origins
         row.logo, row.logo_etag = before.logo, before.logo_etag
     if wanted.logo is not None:
         row.logo, row.logo_etag = wanted.logo
     if wanted.secrets is not None:
-        row.seal_secrets(dict(wanted.secrets))
+        row.seal_secrets(wanted.secrets)
     return row
 
 
@@ -159,7 +173,9 @@ def _is_same(before: ConnectedSystem, row: ConnectedSystem, wanted: Wanted) -> b
     if wanted.secrets is None:
         return True
     try:
-        return before.opened_secrets() == row.opened_secrets()
+        stored = before.opened_secrets()
+        # The same secret, typed again for a host it was not entered for, is one to be written.
+        return stored == row.opened_secrets() and not configuration.strangers(row.parsed(), stored)
     except VaultFailure:
         return False
 
@@ -205,7 +221,7 @@ def _insert(row: ConnectedSystem) -> None:
 def _update(row: ConnectedSystem, read: int, *, with_secrets: bool) -> None:
     row.version, row.updated_at = read + 1, timezone.now()
     # Secrets that stay are not written: ``rotate_vault_keys`` may seal them anew at this moment.
-    names = [*_WRITTEN, "version", "updated_at", *(["secrets"] if with_secrets else [])]
+    names = [*_WRITTEN, "version", "updated_at", *(_SEALED if with_secrets else ())]
     values = {name: getattr(row, name) for name in names}
     try:
         with transaction.atomic():

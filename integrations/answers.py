@@ -15,6 +15,7 @@ from typing import Any
 
 from connectedsystems.configuration import Configuration
 from connectedsystems.errors import CallFailure
+from connectedsystems.exact import exact_number
 from connectedsystems.expressions import Budget, NotFound, TooCostly, find, for_call, is_true
 from connectedsystems.oauth.words import quoted
 from connectedsystems.outbound import Reply
@@ -180,7 +181,7 @@ def _tree(reply: Reply) -> Any:
     if not reply.body or len(reply.body) > LONGEST_READ:
         return None
     try:
-        return json.loads(reply.body)
+        return json.loads(reply.body, parse_float=exact_number)
     except (ValueError, RecursionError):
         return None
 

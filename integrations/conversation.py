@@ -31,6 +31,7 @@ from connectedsystems.models import (
     data_of_version,
     open_secrets,
     redirect_uri_of,
+    secrets_for,
 )
 from connectedsystems.oauth.client import Client
 from connectedsystems.outbound import Reply
@@ -115,7 +116,7 @@ class Call:
         self.system = configuration_of(target.system_id, target.system_version)
         self.deadline = outbound.deadline_in(self.definition.timeout)
         if target.secrets is not None and self._needs_secrets:
-            self.secrets = open_secrets(target.system_id, target.secrets)
+            self.secrets = secrets_for(self.system, target.system_id, target.secrets)
 
     def read(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The inputs' values. Raises InputInvalid, and TypeError for what is no input."""

@@ -15,7 +15,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from connectedsystems import json as strict_json
 from connectedsystems import placeholders
+from connectedsystems.bounds import TYPED
 from connectedsystems.configuration import BUILT_IN_NAMES
 from connectedsystems.errors import InputInvalid
 from connectedsystems.written import Box, is_name
@@ -345,15 +347,15 @@ def _choice_text(wanted: Input, text: str) -> Any:
 
 def _json_text(_: Input, text: str) -> Any:
     try:
-        return _json(json.loads(text, parse_constant=_no_constant))
-    except (ValueError, RecursionError):
+        return _json(strict_json.read(text, TYPED))
+    except ValueError:
         raise NoFit('JSON, such as {"name": "Ada"}, with text in double quotes') from None
 
 
 def _file_text(_: Input, text: str) -> dict[str, str]:
     try:
-        return files.fit(json.loads(text))
-    except (ValueError, RecursionError):
+        return files.fit(strict_json.read(text, TYPED))
+    except ValueError:
         raise NoFit(files.WISH) from None
 
 
@@ -384,10 +386,6 @@ def _depth(value: Any) -> int:
     if isinstance(value, list):
         return 1 + max(map(_depth, value), default=0)
     return 0
-
-
-def _no_constant(_: str) -> Any:
-    raise ValueError
 
 
 _TEXT_READERS: Final[Mapping[str, Callable[[Input, str], Any]]] = {

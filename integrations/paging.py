@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote_plus, urljoin, urlsplit
 
 from connectedsystems.errors import CallFailure, OutboundFailure
+from connectedsystems.exact import ExactEncoder, exact_number
 from connectedsystems.expressions import Budget, NotFound, TooCostly, find, for_call
 from connectedsystems.outbound import Headers, Reply
 from connectedsystems.written import Box
@@ -186,7 +187,8 @@ def next_link(reply: Reply) -> str:
 
 def with_data(reply: Reply, data: Any) -> Reply:
     """The same reply, with ``data`` as its body."""
-    body = json.dumps(data, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, cls=ExactEncoder)
+    body = text.encode("utf-8", "replace")
     left_out = ("content-type", "content-length", "content-encoding", "link")
     pairs = [pair for pair in reply.headers.pairs if pair[0].lower() not in left_out]
     return replace(
@@ -196,7 +198,7 @@ def with_data(reply: Reply, data: Any) -> Reply:
 
 def _tree(reply: Reply) -> Any:
     try:
-        return json.loads(reply.body) if reply.body else None
+        return json.loads(reply.body, parse_float=exact_number) if reply.body else None
     except (ValueError, RecursionError):
         return None
 

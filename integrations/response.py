@@ -22,6 +22,7 @@ from django.urls import reverse
 from authlinks.navigation import authorize_path
 from connectedsystems import diagnosis, redact
 from connectedsystems.errors import Failure, InputInvalid
+from connectedsystems.exact import ExactEncoder, exact_number
 from connectedsystems.outbound import Headers, Reply
 
 NOT_SHOWN = frozenset({"set-cookie", "set-cookie2"})
@@ -311,14 +312,15 @@ def _refuse_constant(_: str) -> Any:
 
 
 def _finite(text: str) -> float:
-    """A float; a number beyond them would be written as ``Infinity``, which is no JSON."""
-    number = float(text)
-    if math.isinf(number):
+    """A number; one beyond all floats would be written as ``Infinity``, which is no JSON."""
+    found = exact_number(text)
+    if math.isinf(found):
         raise ValueError
-    return number
+    return found
 
 
 def _whole_letters(data: Any) -> Any:
     """The same tree, U+FFFD for each half of a surrogate pair that stands alone."""
-    text = json.dumps(data, ensure_ascii=False)
-    return json.loads(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+    text = json.dumps(data, ensure_ascii=False, cls=ExactEncoder)
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return json.loads(whole, parse_float=exact_number)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -15,8 +14,11 @@ from authlinks import limits
 from authlinks.listing import part_of
 from authlinks.navigation import local_path
 from authlinks.standing import standings
+from connectedsystems import json
+from connectedsystems.bounds import POSTED
 from connectedsystems.diagnosis import diagnose
 from connectedsystems.errors import Failure, InputInvalid
+from connectedsystems.exact import ExactEncoder
 from connectedsystems.models import Application, Authentication, ConnectedSystem
 from integrations import call, conversation, files, held, inputs, once
 from integrations.definition import Definition
@@ -142,8 +144,8 @@ class _Page:
         request = self.request
         if request.method == "POST" and request.content_type == "application/json":
             try:
-                body = json.loads(request.body or b"{}")
-            except (ValueError, RecursionError):
+                body = json.read((request.body or b"{}").decode("utf-8-sig"), POSTED)
+            except ValueError:
                 body = None
             if not isinstance(body, dict):
                 raise InputInvalid({"body": ["The body must be a JSON object of inputs."]})
@@ -220,9 +222,8 @@ class _Page:
             path = local_path(self.request.get_full_path(), self.request.path)
             response = response.leading_back_to(path)
         detail = response.error is not None and self._sees_detail()
-        return JsonResponse(
-            response.to_json(detail=detail), status=response.http_status, json_dumps_params={}
-        )
+        told = response.to_json(detail=detail)
+        return JsonResponse(told, ExactEncoder, status=response.http_status)
 
     def _show(
         self,

@@ -34,6 +34,7 @@ NOBODY: Row = (302, 403, 403, 403, 403, 403)
 ADDRESSES: dict[str, Row] = {
     "accounts/login/": PUBLIC,
     "accounts/logout/": (405, 405, 405, 405, 405, 405),
+    "accounts/password/": ONE_S_OWN,
     "healthz": PUBLIC,
     "readyz": PUBLIC,
     "favicon.ico": PUBLIC,
@@ -61,6 +62,7 @@ ADDRESSES: dict[str, Row] = {
     "admin/<app_label>/": DESK,
     "admin/<url>": (302, 403, 403, 404, 404, 404),
     "admin/auth/user/<id>/password/": ADMINS,
+    "admin/auth/user/<path:object_id>/leave/": ADMINS,
     "admin/authlinks/authorization/<path:object_id>/disconnect/": ADMINS,
     "admin/integrations/integration/test/": DESK_LEADS_ON,
     "admin/integrations/integration/preview/": DESK_LEADS_ON,

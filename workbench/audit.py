@@ -15,7 +15,7 @@ from unfold.decorators import display
 from connectedsystems.models import AuditEvent
 from workbench import told
 from workbench.revocations import number_left
-from workbench.roles import ReadOnly, designed_ids
+from workbench.roles import ReadOnly, designed_ids, is_admin
 from workbench.site import desk
 
 
@@ -47,6 +47,17 @@ class AuditEventAdmin(ReadOnly):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         left = number_left(request)
         return super().changelist_view(request, {**(extra_context or {}), "revocations_left": left})
+
+    # Where people sit is for those who look into what happened, not for every designer.
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return _for(request, super().get_list_display(request))
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        return _for(request, super().get_search_fields(request))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        sets = super().get_fieldsets(request, obj)
+        return [(name, {**box, "fields": _for(request, box["fields"])}) for name, box in sets]
 
     def only_mine(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         return rows.filter(application_id_text__in=[str(key) for key in designed_ids(request)])
@@ -80,3 +91,7 @@ class AuditEventAdmin(ReadOnly):
             return told.NOTHING
         text = json.dumps(row.facts, indent=2, ensure_ascii=False, default=str)
         return format_html('<pre class="whitespace-pre-wrap">{}</pre>', text)
+
+
+def _for(request: HttpRequest, names: Any) -> tuple[Any, ...]:
+    return tuple(name for name in names if name != "address" or is_admin(request))

@@ -11,15 +11,15 @@ from typing import Any, Final
 from django.views.decorators.debug import sensitive_variables
 
 from authlinks.models import Authorization
-from connectedsystems import configuration
-from connectedsystems.configuration import OAUTH, Configuration
+from connectedsystems import configuration, saving
+from connectedsystems.configuration import OAUTH, Configuration, Secrets
 from connectedsystems.errors import ConfigurationInvalid, Failure, VaultFailure
 from connectedsystems.models import Application, ConnectedSystem, redirect_uri_of
 from connectedsystems.saving import COLUMNS
 from connectedsystems.written import Box, Errors
 from integrations import definition
 from integrations.models import Integration, IntegrationVersion
-from workbench import bundlewriting, discovering, merging
+from workbench import bundlewriting, discovering, merging, says
 from workbench.bundlewriting import (
     ApplicationWrite,
     IntegrationWrite,
@@ -327,7 +327,7 @@ class _Loading:
         self.changes.append(
             ("Connected system", slug, before, {**data, "application": application.slug})
         )
-        system = ConnectedSystem(id=system_id, slug=slug, application=application)
+        system = saving.still_to_come(system_id, slug, application)
         self._systems[slug] = system, system_configuration
         return LoadedSystem(
             slug=slug,
@@ -374,7 +374,7 @@ class _Loading:
     @sensitive_variables()
     def _parsed(
         self, box: Box, found: ConnectedSystem | None
-    ) -> tuple[dict[str, Any], dict[str, Any], Configuration] | None:
+    ) -> tuple[dict[str, Any], Secrets, Configuration] | None:
         """The whole system as it will be: its keys, its secrets, and both checked."""
         try:
             written, new_secrets = configuration.split(box.data)
@@ -386,8 +386,11 @@ class _Loading:
         except ConfigurationInvalid as invalid:
             self.errors.take(invalid, box.path)
             return None
-        secrets = _merged_secrets(_stored_secrets(found, new_secrets, box), new_secrets)
-        return data, _wanted_secrets(secrets, parsed), parsed
+        stored = _stored_secrets(found, new_secrets, box)
+        secrets = _wanted_secrets(stored.replaced_by(new_secrets), parsed)
+        for stranger in configuration.strangers(parsed, secrets):
+            box.refuse(stranger.path, says.sentence("secret_not_for_host", stranger.facts))
+        return data, secrets, parsed
 
     def _completed(
         self,
@@ -520,11 +523,9 @@ def _texts(boxes: list[Box], key: str) -> set[str]:
 
 
 @sensitive_variables()
-def _stored_secrets(
-    found: ConnectedSystem | None, new: Mapping[str, Any], box: Box
-) -> dict[str, Any]:
+def _stored_secrets(found: ConnectedSystem | None, new: Mapping[str, Any], box: Box) -> Secrets:
     if found is None:
-        return {}
+        return Secrets({})
     try:
         return found.opened_secrets()
     except VaultFailure as failure:
@@ -536,25 +537,14 @@ def _stored_secrets(
                 "anew, or start with the VAULT_KEYS they were sealed under. A key that is lost for "
                 "ever is declared so first: manage.py rotate_vault_keys --lost ID.",
             )
-        return {}
+        return Secrets({})
 
 
 @sensitive_variables()
-def _merged_secrets(stored: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    variables = {**(stored.get("variables") or {}), **(new.get("variables") or {})}
-    merged = {**stored, **new, "variables": {k: v for k, v in variables.items() if v}}
-    return {key: value for key, value in merged.items() if value}
-
-
-@sensitive_variables()
-def _wanted_secrets(secrets: Mapping[str, Any], parsed: Configuration) -> dict[str, Any]:
+def _wanted_secrets(secrets: Secrets, parsed: Configuration) -> Secrets:
     """The secrets that this configuration reads; others are not kept."""
     wanted: set[str] = _SECRETS_OF.get(parsed.authentication, set())
-    kept = {key: value for key, value in secrets.items() if key in wanted}
-    variables = secrets.get("variables") or {}
-    if named := {k: v for k, v in variables.items() if k in parsed.secret_variables}:
-        kept["variables"] = named
-    return kept
+    return secrets.only(wanted, parsed.secret_variables)
 
 
 @sensitive_variables()

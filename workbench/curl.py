@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from connectedsystems import json
+from connectedsystems.bounds import TYPED
 
 LONGEST = 64_000
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
@@ -217,8 +219,8 @@ def _body(text: str, content_type: str) -> Any:
         return _grouped(parse_qsl(text, keep_blank_values=True))
     if content_type == JSON or content_type.endswith("+json"):
         try:
-            return _literal(json.loads(text))
-        except (ValueError, RecursionError):
+            return _literal(json.read(text, TYPED))
+        except json.NotJson:
             raise NotACommand("Its body is no JSON, though its Content-Type says so.") from None
     return _literal(text)
 

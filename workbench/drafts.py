@@ -30,15 +30,15 @@ from authlinks import limits
 from authlinks.models import AttemptOutcome, AuthorizationAttempt
 from authlinks.navigation import private
 from connectedsystems import configuration, noticed, outbound
-from connectedsystems.configuration import AUTHORIZATION_CODE, Configuration
+from connectedsystems.configuration import AUTHORIZATION_CODE, Configuration, Secrets
 from connectedsystems.errors import ConfigurationInvalid, Failure
 from connectedsystems.models import ConnectedSystem, redirect_uri_of
-from workbench import cautions, discovering, examination, says, tries, unfinished
+from workbench import cautions, discovering, examination, says, systemfields, tries, unfinished
 from workbench import preview as previews
 from workbench.affected import of_change, told
 from workbench.discovering import Answer
 from workbench.says import Says
-from workbench.systemform import Birth, Typed, mistakes_in, typed
+from workbench.systemform import Birth, Typed, mistakes_in, strange_secrets, typed
 
 _PAGE = "workbench/systems/draft.html"
 _BOX = "workbench/systems/_says.html"
@@ -134,11 +134,12 @@ def _set_out(request: HttpRequest, draft: Draft) -> tuple[str, dict[str, Any]]:
     _refuse_mistakes(draft)
     found = configuration.discover(configuration.parse(tries.needed(data)))
     data = {**data, "discovered": found} if found else data
+    secrets = _secrets(draft, configuration.read(tries.needed(data)))
     back = reverse(
         "admin:connectedsystems_connectedsystem_draft_back", args=[draft.birth.public_id]
     )
     _attempt, url = tries.begin(
-        draft.birth.public_id, data, draft.typed.secrets, request.user, request.session, back
+        draft.birth.public_id, data, secrets, request.user, request.session, back
     )
     return url, data
 
@@ -153,6 +154,7 @@ def check(request: HttpRequest, model_admin: Any) -> HttpResponseBase:
         _refuse_mistakes(draft)
         data = tries.needed(draft.typed.data)
         parsed = configuration.parse(data, discovered=_remembered(draft), complete=False)
+        secrets = _secrets(draft, parsed)
     except Refused as refused:
         return _answer(request, refused.says, status=400)
     except ConfigurationInvalid as invalid:
@@ -161,9 +163,21 @@ def check(request: HttpRequest, model_admin: Any) -> HttpResponseBase:
     except Failure as failure:
         return _answer(request, says.failure(failure.code, failure.facts), status=400)
     bare = _wants_json(request)
-    return examination.stream(
-        request, parsed, draft.typed.secrets, draft.birth.public_id, bare=bare
+    return examination.stream(request, parsed, secrets, draft.birth.public_id, bare=bare)
+
+
+@sensitive_variables()
+def _secrets(draft: Draft, parsed: Configuration) -> Secrets:
+    """The secrets that these values read, to be sent by them.
+
+    Raises Refused for a stored one that was not entered for where it would go.
+    """
+    secrets = systemfields.wanted_secrets(
+        draft.typed.secrets, parsed.authentication, parsed.secret_variables
     )
+    if strange := strange_secrets(parsed, secrets):
+        raise Refused(says.mistakes(strange))
+    return secrets
 
 
 def _refuse_mistakes(draft: Draft) -> None:
@@ -324,6 +338,8 @@ def _verdict(
         if attempt.present_code == "client_auth_failed":
             return unfinished.refused(attempt, facts, request.user)
         return says.failure(attempt.present_code, facts, attempt.reference)
+    if any(each is not None and each.key_missing for each in (attempt.draft, attempt.draft_answer)):
+        return says.failure("key_missing", {"subject": "attempt"}, attempt.reference)
     brought = tries.brought(attempt, request.session)
     if brought is None:
         return says.failure("state_missing_session", {}, attempt.reference)

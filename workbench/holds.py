@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connectedsystems.configuration import Configuration
-from workbench import systemfields
+from connectedsystems.outbound import host_of
+from workbench import says, systemfields
 from workbench.affected import Affected
 from workbench.says import Says
 
@@ -25,26 +26,40 @@ def untried(changed: Sequence[str], confirm: str) -> Says:
     )
 
 
-def elsewhere(hosts: Sequence[str], parsed: Configuration, confirm: str) -> Says:
-    """Metadata names hosts that stand nowhere else: codes, tokens and the secret would go there."""
+def type_again(hosts: Sequence[str], parsed: Configuration) -> str:
+    """What stands at a secret's field where metadata leads elsewhere: both hosts by name."""
+    facts = {"entered": host_of(parsed.discovered_at), "now": ", ".join(hosts)}
+    return says.sentence("secret_not_for_host", facts)
+
+
+def elsewhere(
+    hosts: Sequence[str], parsed: Configuration, fields: Sequence[str] = (), confirm: str = ""
+) -> Says:
+    """Metadata names hosts that stand nowhere else: codes, tokens and the secret would go there.
+
+    ``fields``: of the secrets that are typed again to go on; a client without one has ``confirm``.
+    """
     found = tuple(
         (systemfields.labelled(key), value)
         for key, value in parsed.discovered.items()
         if key.endswith("_endpoint")
     )
+    how = "confirm below and save again" if confirm else "type the secret again and save"
     return Says(
         tone="due",
+        code="" if confirm else "secret_not_for_host",
+        fields=tuple(fields),
         title=f"The metadata leads to {', '.join(hosts)}",
         lines=(
             ("", "Neither this form nor the last save names that host. Nothing is saved yet."),
             *found,
             (
                 "Fix",
-                "If it belongs to the other system, confirm below and save again: the Client Secret"
-                " and users' tokens are sent there. If not, enter the endpoints by hand.",
+                f"If it belongs to the other system, {how}: the Client Secret and users' tokens are"
+                " sent there. If not, enter the endpoints by hand.",
             ),
         ),
-        confirm=(confirm, f"Send them to {', '.join(hosts)}, and save"),
+        confirm=(confirm, f"Send them to {', '.join(hosts)}, and save") if confirm else None,
     )
 
 

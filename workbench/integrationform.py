@@ -17,6 +17,8 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from connectedsystems import json as strict_json
+from connectedsystems.bounds import TYPED
 from connectedsystems.diagnosis import FIELDS
 from connectedsystems.errors import ConfigurationInvalid
 from connectedsystems.models import ConnectedSystem
@@ -65,18 +67,10 @@ _MEMBER = re.compile(r"\[(\d+)\]\.?|\.")
 def read_json(text: str, example: str) -> Any:
     """What JSON says. Raises ValidationError that tells where it stops being JSON."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise forms.ValidationError(
-            f"This is no JSON: line {error.lineno}, column {error.colno}, {error.msg}."
-            f" Write it such as {example}."
-        ) from None
-    except (ValueError, RecursionError):
-        raise forms.ValidationError(f"This is no JSON. Write it such as {example}.") from None
-
-
-def _no_constant(_: str) -> Any:
-    raise ValueError
+        return strict_json.read(text, TYPED)
+    except strict_json.NotJson as mistake:
+        wish = f" Write it such as {example}." if mistake.is_syntax else ""
+        raise forms.ValidationError(f"{mistake}{wish}") from None
 
 
 def as_json(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -18,7 +17,9 @@ from unfold.decorators import display
 
 from authlinks import limits
 from authlinks.navigation import local_path
+from connectedsystems import json as strict_json
 from connectedsystems import placeholders
+from connectedsystems.bounds import TYPED
 from connectedsystems.errors import Failure
 from connectedsystems.models import AuditEvent, ConnectedSystem
 from integrations import call, files
@@ -371,8 +372,8 @@ def _names(tree: Any) -> frozenset[str]:
 
 def _json_of(form: IntegrationForm, name: str) -> Any:
     try:
-        return json.loads(form.data.get(name) or "null")
-    except (ValueError, RecursionError):
+        return strict_json.read(form.data.get(name) or "null", TYPED)
+    except strict_json.NotJson:
         return None
 
 

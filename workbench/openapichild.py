@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 PROCESSOR_SECONDS: Final = 30
-SECONDS: Final = 90
+SECONDS: Final = 180
 """By the clock, once it is this document's turn."""
 MEMORY: Final = 1_500_000_000
 MOST_AT_ONCE: Final = 2
@@ -54,6 +54,7 @@ def main() -> None:
     except RecursionError:
         kind, text = "problem", TOO_DEEP
     leave(task, kind, text)
+    os._exit(0)  # freeing two million objects one by one takes seconds
 
 
 def _limit() -> None:

@@ -31,6 +31,8 @@ MOST_TROUBLES = 10
 SILENCE_WEIGHT = 1_000_000
 PATTERN_WEIGHT = 1_000
 NOT_BACK = "attempt_not_finished"
+_NO_TOKEN = "-"
+"""Stands for the prefix of a token that is not there; a damaged one may have an empty prefix."""
 
 
 @dataclass(slots=True)
@@ -130,13 +132,14 @@ def _states(systems: dict[uuid.UUID, ConnectedSystem]) -> dict[uuid.UUID, Counte
         Authorization.objects.filter(system__in=list(systems))
         .order_by()
         .annotate(
-            prefix=key_prefix(),
-            due_prefix=Case(
+            # Of the token that a call would use next.
+            prefix=Case(
                 When(late & Q(refresh_token__isnull=False), then=key_prefix("refresh_token")),
-                default=Value(""),
+                When(late, then=Value(_NO_TOKEN)),
+                default=key_prefix(),
             ),
         )
-        .values("system_id", "fingerprint", "prefix", "due_prefix")
+        .values("system_id", "fingerprint", "prefix")
         .annotate(
             number=Count("pk"),
             over=Count("pk", filter=over),
@@ -158,10 +161,9 @@ def _states(systems: dict[uuid.UUID, ConnectedSystem]) -> dict[uuid.UUID, Counte
 def _count(tally: Counter[State], row: Mapping[str, Any]) -> None:
     """Add a group of authorizations of one key, in the order in which a row's state is told."""
     tally[State.NEEDS_AUTHORIZATION] += row["over"]
-    for prefix in (row["prefix"], row["due_prefix"]):
-        if prefix and (shut := shut_by_key(prefix)):
-            tally[shut] += row["number"] - row["over"]
-            return
+    if row["prefix"] not in (None, _NO_TOKEN) and (shut := shut_by_key(row["prefix"])):
+        tally[shut] += row["number"] - row["over"]
+        return
     tally[State.NEEDS_AUTHORIZATION] += row["expired"]
     tally[State.CANNOT_BE_OPENED] += row["shut"]
     tally[State.REFRESH_DUE] += row["due"]

@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from authlinks.leaver import Left, connections_of, end_all
+from authlinks.disconnect import connections_of, disconnect_all
 from authlinks.models import Authorization
 from connectedsystems.models import Application
 from workbench import told
@@ -92,7 +92,7 @@ class UserAdmin(Recorded, AdminsOnly, DjangoUserAdmin):
         if person is None:
             raise Http404("no such user")
         if request.method == "POST":
-            _announce(request, person, end_all(person, actor=request.user))
+            _announce(request, person, disconnect_all(person, actor=request.user))
             path = reverse("admin:auth_user_change", args=[person.pk])
             return HttpResponseRedirect(path, status=303)
         connections = list(connections_of(person))
@@ -208,21 +208,17 @@ def _where(connections: list[Authorization]) -> str:
     )
 
 
-def _announce(request: HttpRequest, person: Any, left: Left) -> None:
-    """Say what was ended, here and over there."""
-    if not left.forgotten:
+def _announce(request: HttpRequest, person: Any, ended: int) -> None:
+    """Say what was ended, and where to see how the other systems take it."""
+    if not ended:
         messages.info(request, f"{person} was connected to nothing.")
-    elif not left.unconfirmed:
-        messages.success(
-            request, f"{person}: {left.forgotten} disconnected, forgotten here and revoked there."
-        )
-    else:
-        messages.warning(
-            request,
-            f"{person}: {left.forgotten} disconnected and forgotten here; {left.unconfirmed} of"
-            " them could not be revoked there, or it is not confirmed yet: the list of revocations"
-            " shows how far they are, and the audit names each.",
-        )
+        return
+    page = reverse("admin:authlinks_endingclient_changelist")
+    text = (
+        "{}: {} disconnected and forgotten here. The other systems are asked to revoke them;"
+        ' <a href="{}">Revocations</a> shows how far that is.'
+    )
+    messages.success(request, format_html(text, person, ended, page))
 
 
 def _named(applications: Any) -> str:

@@ -117,7 +117,7 @@ def begin(
     folder = _folder(user)
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        if not _taken(lock):
+        if not _taken(lock, folder):
             raise Busy(next(_tokens(folder), ""))
         _clear(folder)
         raw = _whole(chunks)
@@ -145,14 +145,21 @@ def find(user: Any, token: str) -> Reading | None:
     return found if asked and found.seconds < KEPT_SECONDS else None
 
 
-def _taken(lock: int) -> bool:
-    """Whether the lock is ours now. Who merely looks at it has it for a moment, too."""
-    for _ in range(10):
+def _taken(lock: int, folder: Path) -> bool:
+    """Whether the lock is ours now.
+
+    Who merely looks at it has it for a moment, and a child that has left its result for a little
+    longer: both are waited for.
+    """
+    begun = time.monotonic()
+    while True:
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
+        is_ending = any(folder.glob("*.result")) or any(folder.glob("*.problem"))
+        if time.monotonic() - begun > (10 if is_ending else 0.2):
+            return False
         time.sleep(0.02)
-    return False
 
 
 def _clear(folder: Path) -> None:

@@ -58,6 +58,12 @@ def failure(code: str, facts: Mapping[str, Any], reference: str = "") -> Says:
     )
 
 
+def sentence(code: str, facts: Mapping[str, Any]) -> str:
+    """A failure as the mistake of a field: its code, what was seen, and what mends it."""
+    told = diagnose(code, facts)
+    return f"{code}: {told.seen} {told.fix}"
+
+
 def coded(text: str) -> tuple[str, str]:
     """A mistake's failure code, where its text begins with one, and the text for people."""
     code, colon, rest = text.partition(": ")

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from connectedsystems import configuration
+from connectedsystems import json as strict_json
+from connectedsystems.bounds import TYPED
 from connectedsystems.configuration import (
     AUTHORIZATION_CODE,
     CLIENT_CREDENTIALS,
     OAUTH,
+    Secrets,
 )
 from connectedsystems.diagnosis import FIELDS
 
@@ -197,7 +200,13 @@ PLACES: Final = (
         example='{"token": {"account": "user.email"}, "callback": {}}',
     ),
     _oauth("capture_patterns", "json", "What a captured value must look like, by name."),
-    _oauth("second_exchange", "json", "One more token request after the first."),
+    _oauth(
+        "second_exchange",
+        "json",
+        "One more token request after the first. At another host than the Token Request Endpoint's"
+        " it gets neither Client ID nor Client Secret, unless client_authentication says how.",
+        example='{"endpoint": "https://acme.example/long", "client_authentication": "none"}',
+    ),
     _oauth("after_authorization", "json", "One call after authorizing, to learn more values."),
     _oauth(
         "client_key",
@@ -303,13 +312,15 @@ def _read_value(written: Written, typed: str, place: Place) -> None:
     text = typed.strip()
     if place.kind == "json" and text:
         try:
-            value = json.loads(text)
-        except ValueError as error:
-            position = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-            written.errors.setdefault(place.name, []).append(
-                f"This is no JSON{position}: names and texts stand in double quotes,"
-                ' such as {"name": "value"}.'
-            )
+            value = strict_json.read(text, TYPED)
+        except strict_json.NotJson as mistake:
+            sentence = str(mistake)
+            if mistake.is_syntax:
+                sentence = (
+                    f"This is no JSON (line {mistake.line}): names and texts stand in double"
+                    ' quotes, such as {"name": "value"}.'
+                )
+            written.errors.setdefault(place.name, []).append(sentence)
             return
         _set(written.data, place.path, value if value != {} else None)
     elif place.kind == "number" and text:
@@ -351,25 +362,10 @@ def shown(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield place.name, place.default if value is None else str(value)
 
 
-def merged_secrets(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Secrets of several layers, later ones over earlier ones; None takes one away."""
-    merged: dict[str, Any] = {}
-    variables: dict[str, Any] = {}
-    for layer in layers:
-        merged.update(layer)
-        variables.update(layer.get("variables") or {})
-    merged["variables"] = {name: value for name, value in variables.items() if value}
-    return {name: value for name, value in merged.items() if value}
-
-
-def wanted_secrets(
-    secrets: Mapping[str, Any], kind: str, variables: Collection[str]
-) -> dict[str, Any]:
+def wanted_secrets(secrets: Secrets, kind: str, variables: Collection[str]) -> Secrets:
     """The secrets that this authentication and these secret variables read; others go."""
     wanted = {place.secret for place in SECRETS if kind in place.with_}
-    kept = {name: value for name, value in secrets.items() if name in wanted}
-    named = {k: v for k, v in (secrets.get("variables") or {}).items() if k in variables}
-    return {**kept, "variables": named} if named else kept
+    return secrets.only(wanted, variables)
 
 
 def _get(data: Mapping[str, Any], path: tuple[str, ...]) -> Any:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from django import forms
@@ -16,7 +17,7 @@ from unfold import widgets
 
 from authlinks.question import Brought
 from connectedsystems import configuration, noticed, saving
-from connectedsystems.configuration import Configuration
+from connectedsystems.configuration import Configuration, Secrets, by_key
 from connectedsystems.diagnosis import CATALOGUE
 from connectedsystems.errors import ConfigurationInvalid, Failure, VaultFailure
 from connectedsystems.models import Authentication, ConnectedSystem, redirect_uri_of
@@ -25,7 +26,7 @@ from workbench import conflicts, discovering, holds, logos, systemfields, tries,
 from workbench.affected import Affected, of_change
 from workbench.conflicts import Conflict
 from workbench.discovering import Answer
-from workbench.says import Says, coded, mistakes
+from workbench.says import Says, coded, mistakes, sentence
 from workbench.systemfields import PLACES, SECRETS, Place
 
 _SALT = "workbench.systemform"
@@ -72,8 +73,10 @@ class Typed:
 
     data: dict[str, Any]
     new_secrets: dict[str, Any] = field(repr=False)
-    secrets: dict[str, Any] = field(repr=False)
+    secrets: Secrets = field(repr=False)
     errors: dict[str, list[str]]
+    fresh: frozenset[str] = frozenset()
+    """Keys of the secrets that came with this very post."""
     unreadable: bool = False
     """Whether the stored secrets do not open."""
 
@@ -104,6 +107,7 @@ def typed(
             written.errors.setdefault(systemfields.field_of(key), []).extend(texts)
     stored, unreadable = _stored(system)
     before = typedsecrets.kept(session, public_id, user)
+    here = {**written.secrets, **from_variables}
     new = {**before, **written.secrets}
     variables = {**(before.get("variables") or {}), **(from_variables.get("variables") or {})}
     if variables:
@@ -111,19 +115,29 @@ def typed(
     return Typed(
         data=data,
         new_secrets=new,
-        secrets=systemfields.merged_secrets(stored, new),
+        secrets=stored.replaced_by(new),
         errors=written.errors,
+        fresh=frozenset(key for key, text in by_key(here).items() if text),
         unreadable=unreadable,
     )
 
 
-def _stored(system: ConnectedSystem | None) -> tuple[dict[str, Any], bool]:
+def _stored(system: ConnectedSystem | None) -> tuple[Secrets, bool]:
     if system is None:
-        return {}, False
+        return Secrets({}), False
     try:
         return system.opened_secrets(), False
     except VaultFailure:
-        return {}, True
+        return Secrets({}), True
+
+
+def strange_secrets(parsed: Configuration, secrets: Secrets) -> dict[str, list[str]]:
+    """By field: stored secrets that these settings would send where they were not entered for."""
+    found: dict[str, list[str]] = {}
+    for stranger in configuration.strangers(parsed, secrets):
+        text = sentence("secret_not_for_host", stranger.facts)
+        found.setdefault(systemfields.field_of(stranger.path), []).append(text)
+    return found
 
 
 def mistakes_in(invalid: ConfigurationInvalid) -> dict[str, list[str]]:
@@ -197,6 +211,8 @@ class SystemForm(forms.ModelForm):
     """What the Discovery URL that was posted says, asked before a transaction began."""
     overtaken: ClassVar[int | None] = None
     """The version that this very form was about to write upon when somebody was first."""
+    drawn: ClassVar[logos.Logo | logos.LogoRefused | None] = None
+    """The logo that was posted, drawn before a transaction began."""
 
     class Meta:
         model = ConnectedSystem
@@ -218,6 +234,8 @@ class SystemForm(forms.ModelForm):
             ConnectedSystem.objects.filter(pk=self.instance.pk).first() if self.was_saved else None
         )
         self.conflict: Conflict | None = None
+        self.noted: tuple[str, ...] = ()
+        """Hosts of the metadata that this answer tells of: a secret is typed again for them."""
         self.birth = self._birth()
         self.typed_before = typedsecrets.kept(self.session, self.birth.public_id, self.user)
         self._add_fields()
@@ -342,7 +360,9 @@ class SystemForm(forms.ModelForm):
         names = (ACCEPT_ENDING, ACCEPT_UNTRIED, ACCEPT_HOSTS)
         asked = self.says.confirm[0] if self.says and self.says.confirm else ""
         given = {name: self.data.get(name, "") for name in names if name != asked}
-        return [(name, value) for name, value in given.items() if value and asked]
+        if self.noted:
+            given[ACCEPT_HOSTS] = " ".join(self.noted)
+        return [(n, value) for n, value in given.items() if value and (asked or self.noted)]
 
     # Checks
 
@@ -355,11 +375,10 @@ class SystemForm(forms.ModelForm):
 
     def clean_logo(self) -> Any:
         upload = self.cleaned_data.get("logo")
-        if upload:
-            try:
-                self.logo = logos.read(upload)
-            except logos.LogoRefused as refused:
-                raise forms.ValidationError(str(refused)) from None
+        if upload and isinstance(self.drawn, logos.LogoRefused):
+            raise forms.ValidationError(str(self.drawn))
+        if upload and isinstance(self.drawn, logos.Logo):
+            self.logo = self.drawn
         return upload
 
     @sensitive_variables()
@@ -450,6 +469,10 @@ class SystemForm(forms.ModelForm):
             self._refuse("client_secret", [sentence])
         for key in parsed.missing_secrets(said.secrets):
             self._refuse(systemfields.field_of(key), ["needs a value."])
+        for name, texts in strange_secrets(parsed, said.secrets).items():
+            self._refuse(name, texts)
+            # Where it is the metadata that leads there, nobody has to be told a second time.
+            self._note(self._strange_hosts(parsed), "told")
 
     def _check_consequences(self, parsed: Configuration, said: Typed) -> None:
         """What a save would end, and whether what was tried is what is saved."""
@@ -466,24 +489,60 @@ class SystemForm(forms.ModelForm):
                 return
         else:
             self.result = None
-        if self._hold_elsewhere(parsed):
+        if self._hold_elsewhere(parsed, said):
             return
         affected = self._affected(parsed)
         self.ended = affected.ended
         if self.ended and not self.cleaned_data.get(ACCEPT_ENDING):
             self._hold(holds.ending(affected, ACCEPT_ENDING))
 
-    def _hold_elsewhere(self, parsed: Configuration) -> bool:
-        """Hold a save whose metadata names hosts that nobody saw: the secret would go there."""
-        seen = tries.tried(self.attempt) if self.result else None
+    def _hold_elsewhere(self, parsed: Configuration, said: Typed) -> bool:
+        """Hold a save whose metadata names hosts that nobody saw: the secret would go there.
+
+        Whoever was told types the secret again; a client without one says yes to these hosts.
+        """
+        hosts = self._strange_hosts(parsed)
+        if not hosts:
+            return False
+        keys = [key for key in by_key(said.secrets) if configuration.goes_to(parsed, key, hosts)]
+        if not keys:
+            return self._hold_until_agreed(hosts, parsed)
+        if self._typed_for(hosts, keys, said):
+            return False
+        self._note(hosts, "told")
+        names = [systemfields.field_of(configuration.path_of(key)) for key in keys]
+        self._hold(holds.elsewhere(hosts, parsed, names))
+        for name in names:
+            self._refuse(name, [holds.type_again(hosts, parsed)])
+        return True
+
+    def _typed_for(self, hosts: tuple[str, ...], keys: list[str], said: Typed) -> bool:
+        """Whether these secrets were typed by somebody who had been told of these hosts."""
+        noted = partial(typedsecrets.noted_hosts, self.session, self.birth.public_id)
+        told = noted(of="told").union(self.data.get(ACCEPT_HOSTS, "").split())
+        if said.fresh.issuperset(keys) and told.issuperset(hosts):
+            # Something else may hold this save: then nobody has to type it a third time.
+            self._note(hosts, "typed")
+            return True
+        typed_here = {key for key, text in by_key(said.new_secrets).items() if text}
+        return typed_here.issuperset(keys) and noted(of="typed").issuperset(hosts)
+
+    def _note(self, hosts: tuple[str, ...], of: typedsecrets.Noted) -> None:
+        typedsecrets.note_hosts(self.session, self.birth.public_id, hosts, of=of)
+        self.noted = hosts
+
+    def _strange_hosts(self, parsed: Configuration) -> tuple[str, ...]:
+        seen = tries.tried(self.attempt) if self.attempt and self.result else None
         if seen is None and self.stored is not None:
             seen = configuration.read(self.stored.as_data())
-        hosts = configuration.strange_hosts(parsed, seen)
+        return configuration.strange_hosts(parsed, seen)
+
+    def _hold_until_agreed(self, hosts: tuple[str, ...], parsed: Configuration) -> bool:
         # What was agreed to are these hosts, not whatever stands there at the next save.
-        if not hosts or self.data.get(ACCEPT_HOSTS) == " ".join(hosts):
+        if self.data.get(ACCEPT_HOSTS) == " ".join(hosts):
             return False
         self.fields[ACCEPT_HOSTS].widget.attrs["value"] = " ".join(hosts)
-        self._hold(holds.elsewhere(hosts, parsed, ACCEPT_HOSTS))
+        self._hold(holds.elsewhere(hosts, parsed, confirm=ACCEPT_HOSTS))
         return True
 
     def _hold_conflict(self, said: Typed) -> bool:

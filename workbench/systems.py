@@ -23,7 +23,7 @@ from connectedsystems.diagnosis import Diagnosis, diagnose
 from connectedsystems.errors import VaultFailure
 from connectedsystems.models import ConnectedSystem
 from connectedsystems.saving import By
-from workbench import cautions, discovering, drafts, finding, known, tries, typedsecrets
+from workbench import cautions, discovering, drafts, finding, known, logos, tries, typedsecrets
 from workbench.cautions import Caution
 from workbench.filters import HostFilter, SystemStateFilter
 from workbench.roles import is_admin
@@ -131,14 +131,15 @@ class ConnectedSystems(Versioned):
     ) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
         mine = {"user": request.user, "session": request.session}
-        seen = {name: getattr(request, name, None) for name in ("fetched", "overtaken")}
+        seen = {name: getattr(request, name, None) for name in ("fetched", "drawn", "overtaken")}
         return type("SystemForm", (form,), {**mine, **seen})
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        # The form is checked and saved in one transaction, and none is open while we fetch.
+        # The form is checked and saved in one transaction: none is open while we fetch and draw.
         if request.method == "POST":
             posted: Any = request
             posted.fetched = drafts.fetched(request, self)
+            posted.drawn = logos.posted(request.FILES)
         try:
             return super().changeform_view(request, *args, **kwargs)
         except saving.Conflict as conflict:

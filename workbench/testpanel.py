@@ -14,6 +14,7 @@ from django.urls import reverse
 from connectedsystems import redact
 from connectedsystems.diagnosis import Diagnosis, diagnose
 from connectedsystems.errors import Failure
+from connectedsystems.exact import ExactEncoder
 from connectedsystems.models import ConnectedSystem
 from connectedsystems.outbound import Reply, Request
 from integrations.call import Outcome
@@ -139,7 +140,7 @@ def _reply(result: Result, reference: str) -> Shown:
 def _data(result: Result) -> Shown:
     if result.data is None:
         return _text(result.text)
-    return _text(json.dumps(result.data, indent=2, ensure_ascii=False))
+    return _text(json.dumps(result.data, indent=2, ensure_ascii=False, cls=ExactEncoder))
 
 
 def _text(text: str) -> Shown:

@@ -51,7 +51,7 @@ def begin(
 
     Raises ConfigurationInvalid for values that cannot be used, and other Failures of ``begin``.
     """
-    drafted = registration.of_draft(public_id, registration.draft_text(needed(data), dict(secrets)))
+    drafted = registration.of_draft(public_id, registration.draft_text(needed(data), secrets))
     limits.check_authorize(user)
     _forget_old(user)
     return flow.begin(drafted, user, session, next_path=next_path, popup=True)

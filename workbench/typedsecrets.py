@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -18,10 +18,12 @@ from connectedsystems import vault
 from connectedsystems.errors import VaultFailure
 
 SESSION_KEY = "typed_secrets"
+HOSTS_KEY = "told_hosts"
 LIFETIME = timedelta(hours=24)
 MOST_FORMS = 5
 
 Session = MutableMapping[str, Any]
+Noted = Literal["told", "typed"]
 
 
 def _place(public_id: uuid.UUID, user: Any) -> str:
@@ -53,11 +55,26 @@ def kept(session: Session, public_id: uuid.UUID, user: Any) -> dict[str, Any]:
     return secrets
 
 
+def note_hosts(session: Session, public_id: uuid.UUID, hosts: Iterable[str], *, of: Noted) -> None:
+    """Remember hosts of a form's metadata: that its person was ``told`` of them, or ``typed`` a
+    secret again after that."""
+    noted = dict(session.get(HOSTS_KEY, {}))
+    own = {**noted.pop(public_id.hex, {}), of: sorted(hosts)}
+    noted[public_id.hex] = own
+    session[HOSTS_KEY] = dict(list(noted.items())[-MOST_FORMS:])
+
+
+def noted_hosts(session: Session, public_id: uuid.UUID, *, of: Noted) -> frozenset[str]:
+    """The hosts that ``note_hosts`` noted last for this form."""
+    return frozenset(session.get(HOSTS_KEY, {}).get(public_id.hex, {}).get(of, ()))
+
+
 def forget(session: Session, public_id: uuid.UUID) -> None:
     """Drop what was kept for the form of this public id."""
-    boxes = dict(session.get(SESSION_KEY, {}))
-    if boxes.pop(public_id.hex, None) is not None:
-        session[SESSION_KEY] = boxes
+    for key in (SESSION_KEY, HOSTS_KEY):
+        boxes = dict(session.get(key, {}))
+        if boxes.pop(public_id.hex, None) is not None:
+            session[key] = boxes
 
 
 def _is_fresh(box: dict[str, Any]) -> bool:

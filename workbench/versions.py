@@ -15,10 +15,11 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.debug import sensitive_variables
 
 from connectedsystems import configuration, saving
-from connectedsystems.configuration import Configuration
+from connectedsystems.configuration import Configuration, Secrets
 from connectedsystems.errors import ConfigurationInvalid, VaultFailure
 from connectedsystems.models import AuditEvent, ConfigurationVersion, ConnectedSystem
 from connectedsystems.saving import By, Wanted
+from connectedsystems.written import Errors
 from integrations import definition
 from integrations.models import Integration, IntegrationVersion
 from workbench import affected, differences, says, systemfields
@@ -184,10 +185,23 @@ class RestoringSystem:
             )
             for integration in self.system.integrations.all():
                 definition.parse(integration.as_data(), self.parsed)
+            self._check_secrets(self.parsed)
         except ConfigurationInvalid as invalid:
             self.parsed = None
             return says.mistakes({key: list(texts) for key, texts in invalid.errors.items()})
         return None
+
+    @sensitive_variables()
+    def _check_secrets(self, parsed: Configuration) -> None:
+        """Secrets stay as they are, so they have to be entered for where that version sends them.
+
+        Raises ConfigurationInvalid, by key path.
+        """
+        errors = Errors()
+        for stranger in configuration.strangers(parsed, self._secrets(parsed) or {}):
+            text = says.sentence("secret_not_for_host", stranger.facts)
+            errors.add(stranger.path, f"{text} Here no secret can be entered: use the form.")
+        errors.raise_if_any()
 
     def held(self, post: Any) -> Says | None:
         """What keeps the version from being brought back: authorizations that would end."""
@@ -207,7 +221,7 @@ class RestoringSystem:
         )
 
     @sensitive_variables()
-    def _secrets(self, parsed: Configuration) -> dict[str, Any] | None:
+    def _secrets(self, parsed: Configuration) -> Secrets | None:
         """Those that the restored settings read; None where they don't open: they stay."""
         try:
             opened = self.system.opened_secrets()

@@ -23,7 +23,9 @@ from .keys import (
     EVERYTHING,
     OAUTH,
 )
-from .secret import secret_texts, split
+from .origins import Stranger, bound, goes_to, path_of, present, strangers
+from .origins import check as check_origins
+from .secret import Secrets, by_key, secret_texts, split
 from .value import Configuration, read
 
 __all__ = [
@@ -33,17 +35,26 @@ __all__ = [
     "EVERYTHING",
     "OAUTH",
     "Configuration",
+    "Secrets",
+    "Stranger",
     "address_of",
+    "bound",
+    "by_key",
+    "check_origins",
     "discover",
+    "goes_to",
     "lacking",
     "of_row",
     "parse",
     "parsed",
+    "path_of",
+    "present",
     "read",
     "secret_texts",
     "split",
     "still_stands",
     "strange_hosts",
+    "strangers",
     "written",
 ]
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from connectedsystems import diagnosis, outbound, placeholders
 from connectedsystems.errors import OutboundFailure
-from connectedsystems.oauth import origins
+from connectedsystems.oauth import destinations
 from connectedsystems.written import Box
 
+from .keys import BUILT_IN_NAMES
 from .value import Configuration
 
 
@@ -32,7 +33,7 @@ class Grounds:
         box.template(key, text.replace("{query}", "") if marked else text, declared)
         if box.at(key) in box.errors:
             return ""
-        self.names_in_host(box, key, text)
+        self.names_in_host(box, key, text.replace("{query}", "") if marked else text)
         stand_in = dict.fromkeys(placeholders.names(text), "x.example")
         leading = _leading_name(text)
         if leading:
@@ -58,12 +59,12 @@ class Grounds:
                     f"{{{name}}} is captured and stands in the host: "
                     f"say in oauth.capture_patterns which values of {name} are allowed.",
                 )
-            elif name in placeholders.BUILT_INS:
+            elif name in BUILT_IN_NAMES - {"client_id"}:
                 box.refuse(key, f"{{{name}}} cannot stand in the host.")
         filled = self.configuration.with_variables(text)
         callback = (self.configuration.oauth.get("captures") or {}).get("callback") or {}
-        if loose := origins.unbounded_callback_capture(filled, callback, patterns or {}):
-            box.refuse(key, origins.loose_sentence(loose))
+        if loose := destinations.unbounded_callback_capture(filled, callback, patterns or {}):
+            box.refuse(key, destinations.loose_sentence(loose))
 
 
 def _leading_name(text: str) -> str:

@@ -156,8 +156,10 @@ class OAuthCheck:
                 "token_response",
                 "captures",
                 "repeat_on_refresh",
+                "client_authentication",
             )
         )
+        step.choice("client_authentication", sorted(METHODS), "")
         declared = self.declared | _IN_TOKEN_REQUEST | {"access_token"}
         self.grounds.address(step, "endpoint", declared, required=True)
         step.parameters("parameters", declared)

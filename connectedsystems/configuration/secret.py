@@ -1,14 +1,76 @@
-"""Takes the secrets out of what was written for a system: they travel beside it, sealed."""
+"""The secrets of a system: taken out of what was written, they travel beside it, sealed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from connectedsystems import redact
 from connectedsystems.written import Errors
 
 _LONGEST_SECRET = 20_000
+_ORIGINS = "origins"
+"""Beside the secrets in the sealed object, so that neither can be changed without the other."""
+
+
+class Secrets(dict[str, Any]):
+    """Opened secrets in the form that ``split`` gives, each with the origins it belongs to.
+
+    ``origins`` holds templates (see ``origins.carried``) by key: ``client_secret``,
+    ``variables.key``. A secret without an entry was just typed, and belongs to nothing yet.
+    """
+
+    def __init__(
+        self, values: Mapping[str, Any], origins: Mapping[str, Iterable[str]] | None = None
+    ) -> None:
+        super().__init__(values)
+        self.origins = {key: frozenset(kept) for key, kept in (origins or {}).items()}
+
+    def __repr__(self) -> str:
+        return "<Secrets>"
+
+    @classmethod
+    def from_text(
+        cls, text: str, beside: Callable[[], Mapping[str, Iterable[str]]] = dict
+    ) -> Secrets:
+        """What ``text`` wrote. A text without origins asks ``beside`` for them.
+
+        A secret of which neither knows an origin belongs to none.
+        """
+        values: dict[str, Any] = json.loads(text)
+        origins = values.pop(_ORIGINS, None)
+        if origins is None:
+            origins = beside()
+        return cls(values, {key: origins.get(key, ()) for key in by_key(values)})
+
+    def text(self) -> str:
+        """The secrets and their origins as one JSON object, to be sealed."""
+        origins = {key: sorted(kept) for key, kept in self.origins.items()}
+        return json.dumps({**self, _ORIGINS: origins}, separators=(",", ":"), sort_keys=True)
+
+    def replaced_by(self, typed: Mapping[str, Any]) -> Secrets:
+        """With what somebody typed over it; None takes one away. What was typed is bound anew."""
+        variables = {**(self.get("variables") or {}), **(typed.get("variables") or {})}
+        merged = {**self, **typed, "variables": {k: v for k, v in variables.items() if v}}
+        values = {key: value for key, value in merged.items() if value}
+        stay = by_key(values).keys() - by_key(typed).keys()
+        return Secrets(values, {k: kept for k, kept in self.origins.items() if k in stay})
+
+    def only(self, names: Collection[str], variables: Collection[str]) -> Secrets:
+        """Those of these names, and the variables of these."""
+        values = {name: value for name, value in self.items() if name in names}
+        named = {k: v for k, v in (self.get("variables") or {}).items() if k in variables}
+        if named:
+            values["variables"] = named
+        return Secrets(values, {k: o for k, o in self.origins.items() if k in by_key(values)})
+
+
+def by_key(secrets: Mapping[str, Any]) -> dict[str, Any]:
+    """Secrets by one key each: ``client_secret``, ``variables.key``."""
+    variables = secrets.get("variables") or {}
+    own = {name: value for name, value in secrets.items() if name != "variables"}
+    return {**own, **{f"variables.{name}": value for name, value in variables.items()}}
 
 
 def split(

@@ -11,9 +11,11 @@ from functools import cached_property
 from typing import Any
 
 from connectedsystems import placeholders, redact
-from connectedsystems.oauth import origins
+from connectedsystems.oauth import destinations
 from connectedsystems.oauth.client import Client
+from connectedsystems.origin import origin_of
 
+from . import origins
 from .keys import ENDPOINTS, EVERYTHING, OAUTH
 from .secret import secret_texts
 
@@ -101,8 +103,12 @@ class Configuration:
         secrets: Mapping[str, Any] | None = None,
         captures: Mapping[str, Any] | None = None,
     ) -> Client:
-        """This system as an OAuth client; ``secrets`` as ``split`` gives them."""
+        """This system as an OAuth client; ``secrets`` as ``split`` gives them.
+
+        Raises SecretWithheld where stored ones were not entered for where they would go.
+        """
         opened = secrets or {}
+        origins.check(self, opened)
         redact.remember(*secret_texts(opened))
         own = {key: value for key, value in self.oauth.items() if key in _CLIENT_KEYS}
         if not opened.get("client_secret") and "client_authentication" in self.discovered:
@@ -153,6 +159,11 @@ class Configuration:
         return self._digest
 
     @cached_property
+    def carriers(self) -> tuple[origins.Carrier, ...]:
+        """The requests that this system makes, for the question where its secrets go."""
+        return origins.carriers_of(self)
+
+    @cached_property
     def _fingerprint(self) -> str:
         following = self.oauth.get("after_authorization") or {}
         return _hash(
@@ -160,7 +171,7 @@ class Configuration:
                 *self._endpoints("revocation_endpoint"),
                 self.with_variables(following.get("url") or following.get("path")),
                 self.oauth.get("client_id"),
-                _origin(self.with_variables(self.base_url)),
+                origin_of(self.with_variables(self.base_url)),
                 *self._deciding(),
             ]
         )
@@ -185,7 +196,7 @@ class Configuration:
 
         ``("https://acme.example", "https://{pod}.acme.example", "{pod} is token pod_name")``
         """
-        origins_ = [_origin(text) for text in self._leading_somewhere()]
+        origins_ = [origin_of(text) for text in self._leading_somewhere()]
         decided = [
             f"{{{name}}} is {where} {expression}" for where, name, expression in self._deciding()
         ]
@@ -197,13 +208,13 @@ class Configuration:
 
         A part that is captured stands as "…"; what leads to no known domain is left out.
         """
-        written = [_origin(text).partition("://")[2] for text in self._leading_somewhere()]
+        written = [origin_of(text).partition("://")[2] for text in self._leading_somewhere()]
         shown = [_PLACEHOLDER.sub("…", host) for host in written]
         return tuple(dict.fromkeys(host for host in shown if host))
 
     def _leading_somewhere(self) -> list[str]:
         """Every address of the other system, in the order in which a user meets them."""
-        written = origins.addresses(self.oauth, "") if self.uses_oauth else {}
+        written = destinations.addresses(self.oauth, "") if self.uses_oauth else {}
         first = self.oauth.get("authorization_endpoint") if self.uses_oauth else ""
         last = self.oauth.get("revocation_endpoint") if self.uses_oauth else ""
         found = [first, *written.values(), self.base_url, last]
@@ -227,7 +238,7 @@ class Configuration:
 
     @cached_property
     def _own_origin(self) -> str:
-        return _origin(self.with_variables(self.base_url))
+        return origin_of(self.with_variables(self.base_url))
 
     def _origin_with(self, captures: Mapping[str, Any]) -> str:
         hidden = {name: f"secret-{name}" for name in self.secret_variables}
@@ -239,7 +250,7 @@ class Configuration:
             filled = placeholders.fill_url(self._own_origin, known)
         except ValueError:
             return ""
-        found = _origin(filled)
+        found = origin_of(filled)
         return found if "://" in found and len(found) <= LONGEST_ORIGIN else ""
 
     def _endpoints(self, *but: str) -> list[str]:
@@ -249,9 +260,9 @@ class Configuration:
 
     def _deciding(self) -> list[list[str]]:
         """The capture expressions that decide a host, where there are any."""
-        written = origins.addresses(self.oauth, self.base_url)
+        written = destinations.addresses(self.oauth, self.base_url)
         written["authorization_endpoint"] = self.oauth.get("authorization_endpoint") or ""
-        return origins.deciding(self.oauth, written)
+        return destinations.deciding(self.oauth, written)
 
     def with_variables(self, text: str | None) -> str:
         """A template with the variables in it that have a value; other names stand as written."""
@@ -318,18 +329,6 @@ def captures_of(oauth: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         for path, box in boxes.items()
         if isinstance(box, Mapping)
     }
-
-
-def _origin(url: str) -> str:
-    """Scheme, host and port, as far as they are written; a leading placeholder as it stands."""
-    found = re.match(r"(?i)(https?)://([^/?#]*)", url)
-    if not found:
-        return re.split(r"[/?#]", url, maxsplit=1)[0]
-    scheme, authority = found.group(1).lower(), found.group(2)
-    if "{" not in authority:
-        authority = authority.lower()
-    standard = {"https": ":443", "http": ":80"}[scheme]
-    return f"{scheme}://{authority.removesuffix(standard)}"
 
 
 def _hash(values: list[Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .entry import ADMIN, DESIGNER, DEVELOPER, END_USER, Entry, Variant, fact
+from .entry import ADMIN, BY_FIELD, DESIGNER, DEVELOPER, END_USER, TELL, Entry, Variant, fact
 
 ENTRIES: dict[str, Entry] = {
     "too_many_requests": Entry(
@@ -172,6 +172,19 @@ ENTRIES: dict[str, Entry] = {
                 who=(DESIGNER, ADMIN),
             ),
         ),
+    ),
+    "secret_not_for_host": Entry(
+        title="A secret was entered for another address",
+        status=503,
+        seen="A stored secret was entered for {entered|other hosts than today's}, and would now be"
+        " sent to {now|another host}. It was not sent.",
+        cause="An address of the connected system, or a value that stands in one, was changed"
+        " without entering the secret again; or its metadata leads to another host by now.",
+        fix="If that host is the other system's, enter the secret again beside the new address."
+        " If it is not, change the address back.",
+        user=f"Something of this connection was changed and has to be confirmed. {TELL}",
+        who=(DESIGNER,),
+        look_at=BY_FIELD,
     ),
     "in_transaction": Entry(
         title="This page has a fault of its own",

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from connectedsystems import outbound
 from connectedsystems.configuration import AUTHORIZATION_CODE, Configuration
 from connectedsystems.configuration.keys import NEEDED_ENDPOINTS
-from connectedsystems.errors import FlowFailure, OutboundFailure
+from connectedsystems.errors import FlowFailure, OutboundFailure, SecretWithheld
 from connectedsystems.oauth import captures
 from connectedsystems.oauth.discovery import Metadata
 
@@ -88,7 +88,11 @@ def _spoken(
     yield from _lacking(system)
     if system.authentication != AUTHORIZATION_CODE:
         return
-    client = system.client(redirect_uri=redirect_uri, secrets=secrets)
+    try:
+        client = system.client(redirect_uri=redirect_uri, secrets=secrets)
+    except SecretWithheld as failure:
+        yield failed("client ID and secret", failure, "client_secret")
+        return
     if client.authorization_endpoint and _may_answer("authorization_endpoint", addresses, alive):
         yield authorization_page(client)
     if client.token_endpoint and _may_answer("token_endpoint", addresses, alive):

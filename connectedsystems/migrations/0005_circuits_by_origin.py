@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("connectedsystems", "0003_circuit"),
+        ("connectedsystems", "0004_origins_of_secrets"),
     ]
 
     operations = [

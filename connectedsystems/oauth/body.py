@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import parse_qsl
+
+from connectedsystems import json
+from connectedsystems.bounds import ANSWERS
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 
@@ -16,13 +18,11 @@ _FORM = re.compile(f"{_PAIR}(&{_PAIR})*")
 def parse(body: bytes, content_type: str = "") -> dict[str, Any] | None:
     """The object in ``body``, or None where there is none.
 
-    NaN and Infinity, members given twice, bytes that are not UTF-8 and bottomless nesting are no
-    JSON. Two parsers must not be able to read two tokens from one answer.
+    NaN and Infinity, members given twice, bytes that are not UTF-8 and what is beyond bounds are
+    no JSON. Two parsers must not be able to read two tokens from one answer.
     """
     try:
         found = _strict(body)
-    except RecursionError:
-        return None
     except ValueError:
         return _form(body, content_type)
     return found if isinstance(found, dict) else None
@@ -32,13 +32,12 @@ def tree(body: bytes) -> Any:
     """The JSON in ``body``, of any kind, read as strictly; None where there is none."""
     try:
         return _strict(body)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
 
 
 def _strict(body: bytes) -> Any:
-    text = body.decode("utf-8-sig")
-    return json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
+    return json.read(body.decode("utf-8-sig"), ANSWERS, unstorable=True)
 
 
 def _form(body: bytes, content_type: str) -> dict[str, Any] | None:
@@ -59,7 +58,3 @@ def _once(found: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(found):
         raise ValueError("a member is given twice")
     return members
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)

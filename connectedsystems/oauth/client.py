@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connectedsystems import placeholders
-from connectedsystems.oauth import origins
+from connectedsystems.oauth import destinations
 
 
 def _nothing() -> Mapping[str, Any]:
@@ -74,7 +74,7 @@ class Client:
             "second_exchange": second,
             "after_authorization": following,
         }
-        return origins.addresses(oauth, self.base_url)
+        return destinations.addresses(oauth, self.base_url)
 
     @property
     def _steps(self) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:

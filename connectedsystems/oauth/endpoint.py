@@ -16,12 +16,14 @@ from authlib.integrations.requests_client import OAuth2Session
 
 from connectedsystems import outbound, placeholders, redact
 from connectedsystems.errors import ConfigurationInvalid, TokenEndpointFailure
-from connectedsystems.oauth import authentication, origins
+from connectedsystems.oauth import authentication, destinations
 from connectedsystems.oauth.client import Client, merged, pairs
 
 MAX_BYTES = 1_000_000
 LONGEST_WAIT = 3600
 ACCEPT = {"Accept": "application/json"}
+NOBODY = ""
+"""The authentication of a request that names no client: neither its ID nor a secret goes along."""
 
 _UNFIT_IN_A_HEADER = re.compile("[^\x20-\x7e\xa0-\xff]")
 
@@ -112,12 +114,19 @@ def _asked(session: OAuth2Session, client: Client, question: Question) -> Asked:
     outbound.check_url(url)
     if client.guard is not None:
         client.guard(question.field, url)
-    proof, identity = authentication.proof(session, client, question.authentication, url)
+    proof, identity = _identified(session, client, question.authentication, url)
     built_in = {**question.built_in, **identity}
     parameters = merged(built_in, question.parameters, question.values)
     headers = _headers({**ACCEPT, **proof}, question)
     url, body = _placed(url, parameters, question, headers)
     return Asked(question.method, url, headers, body)
+
+
+def _identified(
+    session: OAuth2Session, client: Client, method: str, url: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Headers and parameters that say who asks."""
+    return ({}, {}) if method == NOBODY else authentication.proof(session, client, method, url)
 
 
 def with_next_secret(client: Client) -> Client | None:
@@ -128,11 +137,13 @@ def with_next_secret(client: Client) -> Client | None:
 
 
 def _url(client: Client, question: Question) -> str:
-    loose = origins.unbounded_callback_capture(
+    loose = destinations.unbounded_callback_capture(
         question.endpoint, client.captures.get("callback") or {}, client.capture_patterns
     )
     if loose:
-        raise ConfigurationInvalid({f"oauth.{question.field}": [origins.loose_sentence(loose)]})
+        raise ConfigurationInvalid(
+            {f"oauth.{question.field}": [destinations.loose_sentence(loose)]}
+        )
     lacking = placeholders.missing(question.endpoint, question.values)
     if lacking:
         raise TokenEndpointFailure("capture_missing", name=min(lacking), field=question.field)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from connectedsystems import placeholders
 from connectedsystems.errors import Failure, OutboundFailure, TokenEndpointFailure
 from connectedsystems.oauth import endpoint
 from connectedsystems.oauth.answer import Reading, TokenAnswer, read
 from connectedsystems.oauth.client import Client
-from connectedsystems.oauth.endpoint import Question, manner_of
+from connectedsystems.oauth.endpoint import NOBODY, Question, manner_of
 from connectedsystems.oauth.refusal import Purpose
 from connectedsystems.oauth.standing import OriginMoved
+from connectedsystems.origin import origin_of
 
 
 class Unfinished(TokenEndpointFailure):
@@ -70,9 +73,27 @@ def _question(client: Client, box: Any, first: TokenAnswer) -> Question:
         parameters=box.get("parameters") or {},
         headers=client.token_headers,
         values=known,
-        authentication=client.authenticates_by,
+        authentication=_authentication(client, box, known),
         **manner_of(box),
     )
+
+
+def _authentication(client: Client, box: Any, known: Mapping[str, Any]) -> str:
+    """How the client authenticates here: as written; else as at the token endpoint, on its origin.
+
+    Another origin gets neither Client ID nor secret unless somebody wrote so.
+    """
+    written: str = box.get("client_authentication") or ""
+    if written:
+        return NOBODY if written == "none" else written
+    try:
+        here, there = (
+            origin_of(placeholders.fill_url(url, values))
+            for url, values in ((box["endpoint"], known), (client.token_endpoint, client.known()))
+        )
+    except ValueError:
+        return NOBODY
+    return client.authenticates_by if here == there else NOBODY
 
 
 def _reading(client: Client, box: Any) -> Reading:

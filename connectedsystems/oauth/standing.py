@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from connectedsystems import domains, outbound, placeholders
 from connectedsystems.errors import Failure
-from connectedsystems.oauth import origins
+from connectedsystems.oauth import destinations
 from connectedsystems.oauth.answer import TokenAnswer
 from connectedsystems.oauth.client import Client
 
@@ -125,4 +125,4 @@ def _tail(client: Client, template: str) -> str:
     names = placeholders.names_in_host(template) & client.captured_names
     written = placeholders.authority(template)
     last = max(names, key=lambda name: written.rfind(f"{{{name}}}"))
-    return origins.tail_of(template, last, client.capture_patterns.get(last, ""))
+    return destinations.tail_of(template, last, client.capture_patterns.get(last, ""))

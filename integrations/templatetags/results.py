@@ -8,6 +8,7 @@ from typing import Any
 
 from django import template
 
+from connectedsystems.exact import ExactEncoder
 from integrations.models import HeldState
 
 register = template.Library()
@@ -57,7 +58,9 @@ def readable(result: Any) -> str:
     if result is None:
         return ""
     if result.data is not None:
-        return json.dumps(result.data, indent=2, ensure_ascii=False)[:LONGEST_TREE]
+        return json.dumps(result.data, indent=2, ensure_ascii=False, cls=ExactEncoder)[
+            :LONGEST_TREE
+        ]
     return str(result.text)[:LONGEST_TEXT]
 
 
@@ -76,5 +79,7 @@ def held_tone(state: str) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = (
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, cls=ExactEncoder)
+    )
     return text if len(text) <= LONGEST_CELL else f"{text[:LONGEST_CELL]}…"

@@ -23,7 +23,7 @@ temporarily_unavailable rate_limited revocation_failed not_revoked
 too_many_requests call_refused call_not_found call_failed success_rule_failed input_invalid result_rule_failed
 system_down not_allowed capture_missing expression_too_costly pattern_unsupported
 redirect_refused address_refused tls_error timeout too_large connection_failed bad_response busy
-decrypt_failed key_missing in_transaction internal_error configuration_invalid
+decrypt_failed key_missing secret_not_for_host in_transaction internal_error configuration_invalid
 bad_request request_too_large log_in form_expired saved_meanwhile not_found
 discovery_failed discovery_mismatch
 """
@@ -56,8 +56,8 @@ STATUS = {
     " call_failed success_rule_failed result_rule_failed address_refused redirect_refused tls_error"
     " connection_failed too_large bad_response discovery_failed discovery_mismatch"
     " expression_too_costly pattern_unsupported",
-    503: "refresh_in_progress busy system_down key_missing in_transaction internal_error"
-    " opened_ahead",
+    503: "refresh_in_progress busy system_down key_missing secret_not_for_host in_transaction"
+    " internal_error opened_ahead",
     504: "timeout",
 }
 

@@ -268,6 +268,7 @@ def test_ordinary_answers_are_far_from_the_bounds() -> None:
         ("*" + ".*" * 400, "nests more than 100"),
         ("a" + "[*]" * 300, "nests more than 100"),
         ("a" + "||a" * 300, "nests more than 100"),
+        ("`" + "[" * 995 + "]" * 995 + "`", "nests more than 100"),
         ("a[", "no JMESPath expression"),
         ("a..b", "no JMESPath expression"),
     ],
@@ -309,3 +310,34 @@ def test_values_that_nest_without_end_are_not_given() -> None:
     for expression in ("@", "to_string(@)", "[@, @] | [0] == [1]", "contains([@], @)"):
         with pytest.raises(TooCostly, match="64 levels"):
             find(expression, tree, for_call())
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "*" + ".*" * 98,
+        "!" * 99 + "a",
+        "@" + "|@" * 99,
+        "map(&" * 48 + "@" + ", @)" * 48,
+        "sort_by(@, &length(" * 24 + "[@]" + "))" * 24,
+        "(" * 50 + "a" + ")" * 50,
+        "a" + "[*]" * 98,
+    ],
+)
+def test_what_can_be_saved_can_be_evaluated_deep_in_a_request(expression: str) -> None:
+    """As deep in Python's stack as a page of ours with room to spare: 400 frames."""
+    expressions.check(expression)
+
+    def below(frames: int) -> Any:
+        if frames:
+            return below(frames - 1)
+        expressions._short.cache_clear()
+        expressions._long.cache_clear()
+        tree = [[[1]]]
+        try:
+            found = find(expression, tree, for_call())
+        except NotFound as reason:
+            return str(reason)
+        return found
+
+    assert below(400) == below(0)

@@ -94,6 +94,7 @@ def test_G15_ones_own_password(guest: Guest) -> None:
         refused = here.post(PASSWORD, {**form, **wrong})
         assert refused.status_code == 200 and b"errorlist" in refused.content, wrong
     assert not events("password_changed")
+    assert the("password_change_failed").address == FROM
     assert here.post(PASSWORD, form)["Location"] == "/"
     assert b"Your password is changed" in here.get("/").content
     assert elsewhere.get("/").status_code == 302
@@ -101,6 +102,15 @@ def test_G15_ones_own_password(guest: Guest) -> None:
     assert (event.actor_name, event.subject_name, event.address) == ("alice", "alice", FROM)
     assert NEW not in str(AuditEvent.objects.values())
     assert logs_in(browser(), "alice", NEW).status_code == 302
+
+
+def test_G15_nobody_guesses_a_password_at_a_session_left_open(guest: Guest) -> None:
+    client = browser()
+    client.force_login(guest.person)
+    form = {"old_password": "guess", "new_password1": NEW, "new_password2": NEW}
+    assert [client.post(PASSWORD, form).status_code for _ in range(10)][-2:] == [429, 429]
+    assert client.post(PASSWORD, {**form, "old_password": "alice"}).status_code == 429
+    assert client.get("/").status_code == 200
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ HAPPENS = {
     "state_unknown": ODD_QUERIES,
     "state_used": "authlinks/test_walk.py::test_A4_a_second_arrival_elsewhere_or_later_is_refused",
     "opened_ahead": "authlinks/test_walk.py::test_A4_a_prefetch_uses_nothing_up",
+    "authorization_not_saved": "processes/test_fresh_tokens.py"
+    "::test_G7_away_for_too_long_when_a_code_is_exchanged",
     "state_expired": "faults/test_callbacks.py::test_A5_a_state_that_is_too_old",
     "state_user_mismatch": "authlinks/test_walk.py::test_A2_the_user_switches_in_between",
     "issuer_mismatch": "faults/test_callbacks.py::test_A11_A15_another_issuer",
@@ -73,6 +75,7 @@ HAPPENS = {
     "too_large": ODD_CALLS,
     "bad_response": ODD_CALLS,
     "too_many_requests": "faults/test_callbacks.py::test_G15_limits_of_setting_out_and_coming_back",
+    "database_unavailable": "processes/test_fresh_tokens.py::test_G7_hung_up_on_while_nobody_asks",
     "bad_request": "config/test_pages.py::test_A27_an_unknown_host_is_refused",
     "log_in": "faults/test_json.py::test_who_is_let_in",
     "form_expired": "config/test_pages.py::test_G2_a_form_without_its_token_is_refused_with_a_way_on",
@@ -81,6 +84,9 @@ HAPPENS = {
     "decrypt_failed": "faults/test_ours.py::test_C3_a_damaged_token",
     "key_missing": "faults/test_ours.py::test_C7_the_systems_own_secret_at_a_refresh",
     "popup_blocked": "journeys/test_designer.py::test_a_blocked_pop_up_is_a_link",
+    "saved_meanwhile": "processes/test_saving.py",
+    "secret_not_for_host": "processes/test_secrets.py"
+    "::test_G2_a_row_that_was_written_behind_our_back_sends_nothing",
     "in_transaction": "faults/test_ours.py::test_a_page_that_calls_inside_a_transaction",
     "internal_error": "faults/test_ours.py::test_D9_a_store_that_breaks_while_a_pair_is_saved",
 }

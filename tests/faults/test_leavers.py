@@ -219,6 +219,22 @@ def test_G19_gone_while_the_callback_is_read(
 
 
 @LEAVES
+def test_G19_gone_while_the_code_is_exchanged(room: Room, guest: Guest, leaves: Leave) -> None:
+    """What came is given back: nothing that lives on is left behind a receipt of the admin's."""
+
+    def slowly(room: Room, told: Told, sock: socket.socket) -> None:
+        leaves(User.objects.get(pk=guest.person.pk))
+        connection.close()
+        sock.sendall(granted())
+
+    room.token = slowly
+    assert guest.authorizes().status_code in (302, 400, 404)
+    assert acted(room) == ["/oauth/token"]
+    assert len(room.asked("/oauth/revoke")) == 2
+    assert not Authorization.objects.exists()
+
+
+@LEAVES
 def test_G19_no_try_of_a_designer_leaves(room: Room, leaves: Leave) -> None:
     """Test panel, Authorize, Check configuration and the callback of a draft."""
     system = room.make()

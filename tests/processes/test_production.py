@@ -86,10 +86,10 @@ def test_gunicorn_serves_from_it(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     given = {name: VALUES[name] for name in PLAIN}
-    serve = [folder / ".venv/bin/gunicorn", "--bind", f"127.0.0.1:{port}", "config.wsgi"]
+    gunicorn = str(folder / ".venv/bin/gunicorn")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            serve,
+            [gunicorn, "--bind", f"127.0.0.1:{port}", "config.wsgi:application"],
             cwd=folder,
             env={**given, "PUBLIC_BASE_URL": f"http://localhost:{port}", "WEB_CONCURRENCY": "1"},
             stdout=log,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,15 @@ import pytest
 import yaml
 from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from authlinks.models import Authorization
 from connectedsystems.errors import ConfigurationInvalid
 from connectedsystems.models import Application, AuditEvent, ConnectedSystem
 from integrations.models import Integration
-from workbench import bundle, bundlefile
+from workbench import bundle, bundlefile, bundlewriting
 
 pytestmark = pytest.mark.django_db
 
@@ -546,3 +549,57 @@ def test_dump_bundle_prints_what_can_be_loaded(file: Path, tmp_path: Path) -> No
         assert {each["change"] for each in json.loads(loaded)["connected_systems"]} == {"unchanged"}
     with pytest.raises(CommandError, match=r"no application nobody\. Applications: crm\."):
         run("dump_bundle", "--application", "nobody")
+
+
+# Others who write meanwhile
+
+
+def changed_meanwhile(data: Any, change: Callable[[], Any]) -> dict[str, list[str]]:
+    """What a load says when somebody does something between its reading and its writing."""
+    prepared = bundle.prepare(data, accept_reauthorization=True)
+    change()
+    with pytest.raises(ConfigurationInvalid) as caught:
+        bundlewriting.write(prepared.plan)
+    return caught.value.errors
+
+
+def test_G6_a_load_fails_as_a_whole_when_a_system_was_changed_meanwhile() -> None:
+    bundle.load(tree())
+    data = tree(TEXT.replace("Contacts and notes", "Others").replace("path: /contacts", "path: /x"))
+    change = ConnectedSystem.objects.filter(slug="acme").update
+    errors = changed_meanwhile(data, lambda: change(name="Mine", version=2))
+    [(path, sentences)] = errors.items()
+    assert path == "connected_systems[0]" and "changed by somebody else" in sentences[0]
+    assert (acme().name, acme().description) == ("Mine", "Contacts and notes")
+    assert Integration.objects.get(slug="list-contacts").definition["path"] == "/contacts"
+
+
+def test_G6_a_load_notices_all_that_it_was_decided_upon() -> None:
+    bundle.load(tree())
+    only = {"integrations": [{"slug": "more", "name": "M", "connected_system": "acme"}]}
+    bump = {"version": 9}
+    errors = changed_meanwhile(only, lambda: ConnectedSystem.objects.update(**bump))
+    assert list(errors) == ["connected_systems.acme"]
+
+    def somebody_adds() -> None:
+        Integration.objects.create(slug="new", name="N", connected_system=acme())
+
+    system = {"connected_systems": [{"slug": "acme", "name": "Other"}]}
+    assert list(changed_meanwhile(system, somebody_adds)) == ["integrations.new"]
+    taken = {"integrations": [{"slug": "newer", "name": "N", "connected_system": "acme"}]}
+
+    def somebody_takes() -> None:
+        Integration.objects.create(slug="newer", name="N", connected_system=acme())
+
+    assert "taken by somebody else" in str(changed_meanwhile(taken, somebody_takes))
+    people = {"applications": [{"slug": "crm", "name": "CRM 2"}]}
+    rename = Application.objects.filter(slug="crm").update
+    assert "changed by somebody" in str(changed_meanwhile(people, lambda: rename(name="Mine")))
+    assert Application.objects.get(slug="crm").name == "Mine"
+
+
+def test_G6_nothing_is_written_while_a_file_is_checked() -> None:
+    bundle.load(tree())
+    with CaptureQueriesContext(connection) as queries:
+        bundle.prepare(tree(TEXT.replace("Contacts and notes", "Others")))
+    assert all(each["sql"].startswith("SELECT") for each in queries.captured_queries)

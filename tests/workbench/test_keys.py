@@ -538,6 +538,15 @@ def test_result(wire: Wire) -> None:
     assert wire.calls()["result"]["data"] == [1, 2]
 
 
+def test_H11_numbers_keep_their_digits(wire: Wire) -> None:
+    wire.load(authentication="none", integration={"result": "things[?sum > `1`]"})
+    body = '{"things": [{"sum": 99999999999999999.99}, {"sum": 0.1}]}'
+    wire.answers["/api/things"] = [Response(body, content_type="application/json")] * 2
+    told = wire.client.get("/integrations/things/", HTTP_ACCEPT="application/json")
+    assert b'"data": [{"sum": 99999999999999999.99}]' in told.content
+    assert b"99999999999999999.99" in wire.client.get("/integrations/things/").content
+
+
 @pytest.mark.parametrize("rule", ["length(nothing)", "[@,@][]" + " | [@,@][]" * 40])
 def test_a_result_that_does_not_fit(wire: Wire, rule: str) -> None:
     wire.load(authentication="none", integration={"result": rule})

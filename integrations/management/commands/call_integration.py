@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from connectedsystems import redact
 from connectedsystems.errors import InputInvalid
+from connectedsystems.exact import ExactEncoder
 from integrations import call_integration, files, inputs
 from integrations.definition import parsed
 from integrations.models import Integration
@@ -44,7 +45,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with redact.scope():
             response = _call(options["slug"], options["user"], _given(options["input"]))
-            text = json.dumps(response.to_json(detail=True), indent=2, ensure_ascii=False)
+            text = json.dumps(
+                response.to_json(detail=True), indent=2, ensure_ascii=False, cls=ExactEncoder
+            )
             self.stdout.write(redact.redact(text))
         if response.error is not None:
             code = NEEDS_AUTHORIZATION if response.needs_authorization else 1

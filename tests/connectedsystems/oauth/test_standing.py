@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connectedsystems.oauth import origins
+from connectedsystems.oauth import destinations
 from connectedsystems.oauth.client import Client
 from connectedsystems.oauth.standing import OriginMoved, Standing, stored_of
 
@@ -125,5 +125,5 @@ def test_H4_a_callback_capture_in_a_host_stays_in_a_domain(
     template: str, pattern: str, loose: str
 ) -> None:
     patterns = {"shop": pattern} if pattern else {}
-    found = origins.unbounded_callback_capture(template, {"shop": "shop"}, patterns)
+    found = destinations.unbounded_callback_capture(template, {"shop": "shop"}, patterns)
     assert found == loose

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.sessions.models import Session
 from django.core.management.base import BaseCommand
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from authlinks import endings, revoking
@@ -19,6 +20,8 @@ from integrations.models import CallRecord, HeldState, HeldSubmission, SentForm,
 DRAFT_HOURS = 24
 LOG_IN_DAYS = 30
 """How long config.loginlimits knows from where somebody logged in."""
+AT_ONCE: Final = 1_000
+"""Rows of one transaction: on SQLite everybody else waits for it."""
 
 
 class Command(BaseCommand):
@@ -44,15 +47,15 @@ class Command(BaseCommand):
         done = HeldSubmission.objects.exclude(state=HeldState.SENDING)
         counts = {
             "drafts' tokens": endings.end_drafts(old_tries),
-            "attempts": AuthorizationAttempt.objects.filter(begun_at__lt=before).delete()[0],
-            "call records": CallRecord.objects.filter(at__lt=before).delete()[0],
-            "inputs of tests": TriedInputs.objects.filter(at__lt=before).delete()[0],
-            "sent forms": SentForm.objects.filter(at__lt=day_ago).delete()[0],
-            "held submissions": HeldSubmission.objects.filter(
-                state=HeldState.WAITING, ends_at__lt=now
-            ).delete()[0]
-            + done.exclude(state=HeldState.WAITING).filter(held_at__lt=before).delete()[0],
-            "finished revocations": EndingClient.objects.filter(finished_at__lt=before).delete()[0],
+            "attempts": deleted(AuthorizationAttempt.objects.filter(begun_at__lt=before)),
+            "call records": deleted(CallRecord.objects.filter(at__lt=before)),
+            "inputs of tests": deleted(TriedInputs.objects.filter(at__lt=before)),
+            "sent forms": deleted(SentForm.objects.filter(at__lt=day_ago)),
+            "held submissions": deleted(
+                HeldSubmission.objects.filter(state=HeldState.WAITING, ends_at__lt=now)
+            )
+            + deleted(done.exclude(state=HeldState.WAITING).filter(held_at__lt=before)),
+            "finished revocations": deleted(EndingClient.objects.filter(finished_at__lt=before)),
             "revoked": revoking.empty(revoking.JOB_SECONDS)[Outcome.CONFIRMED],
         }
         counts |= self._prune_log_ins(now, day_ago)
@@ -63,8 +66,20 @@ class Command(BaseCommand):
     def _prune_log_ins(now: datetime, day_ago: datetime) -> dict[str, int]:
         known = now - timedelta(days=LOG_IN_DAYS)
         return {
-            "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],
-            "failed log-ins": AccessFailureLog.objects.filter(attempt_time__lt=day_ago).delete()[0]
-            + AccessAttempt.objects.filter(attempt_time__lt=day_ago).delete()[0],
-            "addresses of log-ins": AccessLog.objects.filter(attempt_time__lt=known).delete()[0],
+            "sessions": deleted(Session.objects.filter(expire_date__lt=now)),
+            "failed log-ins": deleted(AccessFailureLog.objects.filter(attempt_time__lt=day_ago))
+            + deleted(AccessAttempt.objects.filter(attempt_time__lt=day_ago)),
+            "addresses of log-ins": deleted(AccessLog.objects.filter(attempt_time__lt=known)),
         }
+
+
+def deleted(rows: QuerySet[Any]) -> int:
+    """Delete them, a thousand in a transaction, and count what went."""
+    number = 0
+    while keys := list(rows.order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
+        # Asked again: what was changed since is not what was to be deleted.
+        went = rows.filter(pk__in=keys).delete()[0]
+        number += went
+        if not went:
+            break
+    return number

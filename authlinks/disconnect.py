@@ -57,9 +57,9 @@ def disconnect_all(user: Any, *, actor: Any) -> int:
     They are revoked after the commit: for a moment here, then by whoever comes next.
     """
     with transaction.atomic():
-        number = endings.end_of_user(user, kind=EndingKind.DISCONNECTED, actor=actor)
+        ended = endings.end_of_user(user, kind=EndingKind.USER_LEFT, actor=actor)
         revoking.empty_after_commit()
-    return number
+    return sum(ending.total for ending in ended)
 
 
 def _ended(told: Told) -> Ended:

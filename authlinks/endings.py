@@ -81,16 +81,16 @@ def end(
     return ending
 
 
-def end_of_user(user: Any, *, kind: EndingKind, actor: Any = None) -> int:
-    """The same of every authorization this user has, in one transaction; how many there were."""
+def end_of_user(user: Any, *, kind: EndingKind, actor: Any = None) -> list[EndingClient]:
+    """The same of every authorization this user has, in one transaction; one ending a system."""
     mine = Authorization.objects.filter(user=user)
-    ended = 0
     with transaction.atomic():
         systems = ConnectedSystem.objects.filter(pk__in=mine.order_by().values("system"))
-        for system in systems.defer("logo").order_by("pk"):
-            ending = end(system, mine, kind=kind, actor=actor)
-            ended += ending.total if ending else 0
-    return ended
+        endings = [
+            end(system, mine, kind=kind, actor=actor)
+            for system in systems.defer("logo").order_by("pk")
+        ]
+    return [ending for ending in endings if ending is not None]
 
 
 def obtained_of(authorization_id: uuid.UUID, version: int) -> Obtained:

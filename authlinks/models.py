@@ -281,11 +281,13 @@ class EndingKind(models.TextChoices):
     DISCONNECTED = "disconnected", "Disconnect"
     SYSTEM_DELETED = "system_deleted", "Connected system deleted"
     USER_DELETED = "user_deleted", "User deleted"
+    USER_LEFT = "user_left", "Everything of a user disconnected"
     LATE_TOKEN = "late_token", "Token that came after a disconnect"
     DRAFT = "draft", "Tokens of a try that nobody saved"
 
 
-DELETIONS = (EndingKind.SYSTEM_DELETED, EndingKind.USER_DELETED)
+KEPT_ENDINGS = (EndingKind.SYSTEM_DELETED, EndingKind.USER_DELETED, EndingKind.USER_LEFT)
+"""Those whose row stays, for a while, when all is settled: it tells what became of how many."""
 
 ENDING_LIFETIME = timedelta(hours=24)
 

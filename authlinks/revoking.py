@@ -25,7 +25,7 @@ from django.views.decorators.debug import sensitive_variables
 from authlinks import endings
 from authlinks.endings import LEASE
 from authlinks.models import (
-    DELETIONS,
+    KEPT_ENDINGS,
     Authorization,
     EndingAuthorization,
     EndingClient,
@@ -58,6 +58,7 @@ ACTIONS: Final = {
     EndingKind.DISCONNECTED: "disconnected",
     EndingKind.SYSTEM_DELETED: "disconnected by deletion",
     EndingKind.USER_DELETED: "disconnected by deletion",
+    EndingKind.USER_LEFT: "disconnected",
     EndingKind.LATE_TOKEN: "late token dropped",
     EndingKind.DRAFT: "draft token dropped",
 }
@@ -355,7 +356,7 @@ def _settled(mine: QuerySet[EndingAuthorization], row: EndingAuthorization, told
     # that nothing is left.
     EndingClient.objects.filter(pk=row.client_id).update(**counts)
     done = EndingClient.objects.filter(pk=row.client_id, endings__isnull=True)
-    if row.client.kind in DELETIONS:
+    if row.client.kind in KEPT_ENDINGS:
         done.update(client=None, secrets=None, configuration=None, finished_at=Now())
     else:
         done.delete()

@@ -147,7 +147,7 @@ class Migration(migrations.Migration):
             name='EndingClient',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('disconnected', 'Disconnect'), ('system_deleted', 'Connected system deleted'), ('user_deleted', 'User deleted'), ('late_token', 'Token that came after a disconnect'), ('draft', 'Tokens of a try that nobody saved')], max_length=32, verbose_name='why')),
+                ('kind', models.CharField(choices=[('disconnected', 'Disconnect'), ('system_deleted', 'Connected system deleted'), ('user_deleted', 'User deleted'), ('user_left', 'Everything of a user disconnected'), ('late_token', 'Token that came after a disconnect'), ('draft', 'Tokens of a try that nobody saved')], max_length=32, verbose_name='why')),
                 ('system_id', models.UUIDField(db_index=True)),
                 ('system_slug', models.CharField(blank=True, max_length=64, verbose_name='connected system')),
                 ('application_id_text', models.CharField(blank=True, db_index=True, max_length=36)),

@@ -148,6 +148,21 @@ def test_G8_killed_while_a_user_disconnects(
     assert not EndingClient.objects.exists()
 
 
+def test_G8_killed_while_everything_of_somebody_ends(
+    people: list[Visitor], root: Any, caller: Starts, thirdparty: ThirdParty
+) -> None:
+    path = f"/admin/auth/user/{people[0].person.pk}/leave/"
+    victim = caller("post", **{"as": "root"}, path=path, hold_at=[AFTER_COMMIT])
+    victim.go_until(AFTER_COMMIT)
+    victim.kill()
+    assert Authorization.objects.get().user == people[1].person
+    assert audits(action="disconnected") == []
+    somebody_comes()
+    assert audits(action="disconnected") == ["alice"]
+    assert revoked(thirdparty) == 2
+    assert EndingClient.objects.get().confirmed == 1
+
+
 def test_G8_the_site_is_killed_while_it_revokes(
     acme: ConnectedSystem,
     people: list[Visitor],

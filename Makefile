@@ -9,16 +9,17 @@ ARGS ?=
 TEMPLATES := templates demo/thirdparty/templates $(wildcard demo/pages/templates)
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help install demo test chromium otherserver check format lock
-.PHONY: check-style check-types check-imports check-templates check-migrations check-lock
+.PHONY: help install install-production demo test chromium otherserver proxies check format lock
+.PHONY: check-style check-types check-imports check-templates check-migrations check-lock check-advisories
 
 help:
 	@echo "make demo      the product and another system beside it: open, click, try"
 	@echo "make test      all tests"
-	@echo "make check     style, types, imports, templates, migrations, lock"
+	@echo "make check     style, types, imports, templates, migrations, lock, advisories"
 	@echo "make format    let the formatter write"
 	@echo "make lock      write requirements*.txt anew from pyproject.toml"
 	@echo "make install   only .venv, with all that running and testing need"
+	@echo "make install-production   what running needs and nothing else; VENV=path for another place than .venv"
 
 install: .venv/.installed
 
@@ -35,11 +36,26 @@ else
 endif
 	@touch $@
 
+# Made anew, so that nothing else is in it: a folder that holds more than an environment is refused.
+VENV ?= .venv
+
+install-production:
+	@test ! -e $(VENV) -o -f $(VENV)/pyvenv.cfg || { echo "$(VENV) is there and is no environment: give VENV=path."; exit 1; }
+	@echo "Installing what running needs into $(VENV) (a minute at most) ..."
+ifeq ($(UV),uv)
+	@uv venv --quiet --clear --python $(PYTHON) $(VENV)
+	@uv pip sync --quiet --require-hashes --python $(VENV)/bin/python requirements.txt
+else
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.txt
+endif
+	@echo "Done: $(VENV)/bin/gunicorn serves config.wsgi:application."
+
 demo: install
 	@$(BIN)/python -m demo.first_env
 	@exec $(BIN)/python manage.py demo $(ARGS)
 
-test: install chromium otherserver
+test: install chromium otherserver proxies
 	@exec $(BIN)/python -m tests -n 2 $(ARGS)
 
 # The journeys want a browser. Where this may not install one, they are left out and said to be.
@@ -50,7 +66,11 @@ chromium: install
 otherserver: install
 	@.ci/otherserver
 
-check: check-style check-types check-imports check-templates check-migrations check-lock
+# The proxies of deploy/. Where they cannot be fetched, their tests are left out and said to be.
+proxies: install
+	@.ci/proxies
+
+check: check-style check-types check-imports check-templates check-migrations check-lock check-advisories
 
 check-style: install
 	$(BIN)/ruff check .
@@ -80,6 +100,10 @@ check-lock: install
 	  diff .venv/lock-check/written .venv/lock-check/wanted \
 	  || { echo "$$file is not in step with pyproject.toml: run make lock."; exit 1; }; \
 	done
+
+# Fails for a known vulnerability; where no source of advisories answers, it says so and goes on.
+check-advisories: install
+	@$(BIN)/python .ci/advisories.py
 
 format: install
 	$(BIN)/ruff check --fix .

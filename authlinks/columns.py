@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from authlinks.models import place_of
 from connectedsystems import vault
+from connectedsystems.oauth import revocation
 from connectedsystems.oauth.answer import TokenAnswer
 from connectedsystems.oauth.client import Client
 
@@ -21,6 +24,15 @@ def lifetime_of(answer: TokenAnswer, client: Client) -> float | None:
     """Seconds a token lives: as answered, else the system's default, else unknown (None)."""
     seconds = answer.expires_in if answer.expires_in is not None else client.default_expires_in
     return None if seconds is None else max(0.0, min(float(seconds), LONGEST_LIFETIME))
+
+
+def sealed_captures(
+    system_id: uuid.UUID, user_id: int | None, captures: Mapping[str, Any]
+) -> vault.Sealed | None:
+    """Captured values, sealed for the row they belong to; None where there are none."""
+    if not captures:
+        return None
+    return vault.seal(json.dumps(captures), place_of("captures", system_id, user_id))
 
 
 @sensitive_variables("answer")
@@ -53,3 +65,9 @@ def token_columns(
     if answer.refresh_token is not None:
         columns["refresh_token"] = sealed("refresh_token", answer.refresh_token)
     return columns
+
+
+def obtained_columns(client: Client) -> dict[str, str]:
+    """The columns that say under what tokens were obtained; its captures are among the values."""
+    marks = revocation.obtained_under(client)
+    return {"obtained_client": marks.client, "revocation_origin": marks.origin}

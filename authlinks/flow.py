@@ -8,23 +8,23 @@ RFC 9700 §4.
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import Any
 
 import structlog
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from authlinks import binding, fresh, question, registration, tokens
-from authlinks.models import AttemptOutcome, AuthorizationAttempt, place_of
+from authlinks.models import AttemptOutcome, AuthorizationAttempt
 from authlinks.question import Brought
 from authlinks.registration import Registration
 from connectedsystems import evidence, outbound, share, vault
 from connectedsystems.errors import Failure, FlowFailure, VaultFailure
-from connectedsystems.models import AuditEvent, ConnectedSystem
+from connectedsystems.models import Application, AuditEvent, ConnectedSystem
 from connectedsystems.oauth import after, authorization, callback, token
 from connectedsystems.oauth.answer import TokenAnswer
 from connectedsystems.oauth.callback import Callback
@@ -100,10 +100,17 @@ def finish(
 ) -> AuthorizationAttempt:
     """Take a callback to its end: tokens are stored when this returns.
 
+    The same browser coming once more after a success (reload, back button, a server that sends it
+    here twice) gets the attempt as it ended: nothing is claimed, asked or stored again.
+
     Raises AttemptFailed with the cause; no token request has been made unless the callback
     belongs to this user, this session and this system.
     """
     attempt = _own_attempt(public_id, user, session, query_string)
+    if attempt.claimed:
+        log.info("callback_came_again", reference=attempt.reference)
+        return attempt
+    _check_keys(attempt)
     _claim(attempt)
     with evidence.kept() as exchanges:
         came_back = evidence.returning(query_string)
@@ -154,7 +161,10 @@ def _tell(
 def _own_attempt(
     public_id: uuid.UUID, user: Any, session: MutableMapping[str, Any], query_string: str
 ) -> AuthorizationAttempt:
-    """The attempt this callback answers, if it is this person's, begun in this session."""
+    """The attempt this callback answers, if it is this person's, begun in this session.
+
+    One that is claimed is given only where it has succeeded and its ten minutes are not over.
+    """
 
     def refuse(code: str, attempt: AuthorizationAttempt | None = None) -> AttemptFailed:
         log.warning("callback_refused", code=code, system=str(public_id))
@@ -175,13 +185,32 @@ def _own_attempt(
     begun_here = binding.is_bound(session, attempt)
     if attempt.user_id != user.pk:
         raise refuse("state_user_mismatch" if begun_here else "state_unknown")
-    if attempt.claimed:
+    if attempt.claimed and not (begun_here and _ended_well(attempt)):
         raise refuse("state_used", attempt)
     if not begun_here:
         raise refuse("state_missing_session", attempt)
     if attempt.expired:
         raise refuse("state_expired", attempt)
     return attempt
+
+
+def _check_keys(attempt: AuthorizationAttempt) -> None:
+    """Raises AttemptFailed ``key_missing`` while the attempt can still be answered elsewhere.
+
+    In the middle of a rotation the next process, asked by a reload, may have the key.
+    """
+    system = ConnectedSystem.objects.filter(pk=attempt.system_id).first()
+    for sealed, subject in (
+        (system.secrets if system and not attempt.draft else None, "system"),
+        *((getattr(attempt, column), "attempt") for column in ("verifier", "draft", "timeline")),
+    ):
+        if sealed is not None and sealed.key_missing:
+            name = sealed.key_name.partition(".")[0]
+            raise AttemptFailed(VaultFailure("key_missing", name=name, subject=subject), attempt)
+
+
+def _ended_well(attempt: AuthorizationAttempt) -> bool:
+    return attempt.outcome == AttemptOutcome.SUCCEEDED and not attempt.expired
 
 
 def _claim(attempt: AuthorizationAttempt) -> None:
@@ -200,6 +229,8 @@ def _complete(attempt: AuthorizationAttempt, query_string: str) -> None:
     callback.check_error(answer_here)
     if walked_with.digest != attempt.configuration_digest:
         raise FlowFailure("configuration_changed")
+    if not may_act(attempt):
+        raise FlowFailure("not_allowed", hidden=True)
     deadline = outbound.deadline_in(EXCHANGE_SECONDS)
     origin = client.knowing(answer_here.captures).token_origin()
     with share.inside(attempt.system_id, deadline, origin=origin, user=attempt.user_id):
@@ -212,6 +243,23 @@ def _complete(attempt: AuthorizationAttempt, query_string: str) -> None:
         fresh.insist(lambda _: attempt.save(update_fields=["draft_answer"]))
     else:
         _take(attempt, walked_with, brought)
+
+
+def may_act(attempt: AuthorizationAttempt) -> bool:
+    """Whether whoever began this attempt may still have it finished, asked anew.
+
+    A designer's try of unsaved values needs a designer: of its system, or, where that has no row
+    yet, of any application.
+    """
+    user = get_user_model().objects.filter(pk=attempt.user_id).first()
+    if user is None:
+        return False
+    systems = ConnectedSystem.objects.filter(pk=attempt.system_id)
+    if not attempt.draft:
+        return systems.for_member(user).exists()
+    if systems.exists():
+        return systems.for_designer(user).exists()
+    return Application.objects.for_designer(user).exists()
 
 
 @sensitive_variables()
@@ -258,6 +306,8 @@ def answer_question(
     walked_with = _registration_of(attempt)
     if walked_with.digest != attempt.configuration_digest:
         raise _given_up(attempt, FlowFailure("configuration_changed"))
+    if not may_act(attempt):
+        raise _given_up(attempt, FlowFailure("not_allowed", hidden=True))
     _take(attempt, walked_with, brought)
     return True
 
@@ -303,17 +353,13 @@ def _keep(
     answer: TokenAnswer,
     captures: dict[str, Any],
 ) -> None:
-    sealed = None
-    if captures:
-        place = place_of("captures", attempt.system_id, attempt.user_id)
-        sealed = vault.seal(json.dumps(captures), place)
     tokens.store(
         attempt.system_id,
         attempt.user_id,
         answer,
         client=walked_with.client(),
         fingerprint=walked_with.fingerprint,
-        captures=sealed,
+        captures=captures,
         api_origin=walked_with.api_origin(captures),
     )
 

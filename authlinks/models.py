@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from connectedsystems import vault
@@ -26,7 +27,11 @@ class State(models.TextChoices):
     NEEDS_AUTHORIZATION = "needs_authorization", "Needs to be authorized again"
     CONFIGURATION_CHANGED = "configuration_changed", "Ended by a change of settings"
     CANNOT_BE_OPENED = "cannot_be_opened", "Cannot be read with the present keys"
+    KEY_MISSING = "key_missing", "Cannot be read at the moment"
 
+
+ORIGIN_MOVED = "origin_moved"
+"""``ended_code`` of an authorization whose tokens would have gone to another origin."""
 
 CONNECTED_STATES = frozenset({State.CONNECTED, State.REFRESH_DUE})
 
@@ -38,6 +43,22 @@ class AuthorizationQuerySet(models.QuerySet["Authorization"]):
         """This user's authorization at this system; ``user`` None: the system's own."""
         return self.at(system.pk, None if user is None else user.pk)
 
+    def acted_for(self) -> AuthorizationQuerySet:
+        """Those of people who are active and may use the system, and the systems' own.
+
+        Nobody else's is renewed or sent. Every part asks by itself and joins nothing: an UPDATE
+        with a join puts all of its conditions into a subquery, which PostgreSQL does not look at
+        again after it has waited for a row.
+        """
+        person = get_user_model().objects.filter(pk=OuterRef("user_id"), is_active=True)
+        system = ConnectedSystem.objects.filter(pk=OuterRef(OuterRef("system_id"))).filter(
+            Q(application__open_to_everyone=True)
+            | Q(application__members__user=OuterRef("pk"))
+            | Q(application__designers__user=OuterRef("pk"))
+        )
+        allowed = person.filter(Q(is_superuser=True) | Exists(system))
+        return self.filter(Q(user__isnull=True) | Exists(allowed))
+
     def at(self, system_id: uuid.UUID, user_id: Any) -> AuthorizationQuerySet:
         """The same by keys."""
         return self.filter(system_id=system_id, user_id=user_id)
@@ -48,7 +69,8 @@ class Authorization(models.Model):
 
     ``version`` grows with every token stored, so a token is named by (id, version).
     ``api_origin``: where its calls go, the base URL's origin filled with its captures.
-    The lease columns are taken by one conditional UPDATE; see ``tokens``.
+    ``origins``: where the tokens may go, as far as captured values decide it (see
+    ``connectedsystems.oauth.standing``). The lease columns are taken by one conditional UPDATE.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -65,11 +87,15 @@ class Authorization(models.Model):
     access_token = SealedField(null=True, editable=False)
     refresh_token = SealedField(null=True, editable=False)
     captures = SealedField(null=True, editable=False)
+    origins = models.JSONField(default=dict, blank=True, editable=False)
     scope_requested = models.TextField(blank=True)
     scope = models.TextField("granted scope", blank=True)
     expires_at = models.DateTimeField(null=True)
     lifetime = models.FloatField(null=True)
     fingerprint = models.CharField(max_length=64)
+    obtained_client = models.CharField(max_length=64, blank=True)
+    """What the tokens were obtained under, as far as a revocation asks: see ``Obtained``."""
+    revocation_origin = models.CharField(max_length=64, blank=True)
     api_origin = models.CharField(max_length=300, blank=True, editable=False)
     version = models.PositiveIntegerField(default=1)
     authorized_at = models.DateTimeField()
@@ -121,13 +147,24 @@ class Authorization(models.Model):
             return State.CONFIGURATION_CHANGED
         if self.access_token is None:
             return State.NEEDS_AUTHORIZATION
+        if self.ended_code == ORIGIN_MOVED:
+            return State.CONFIGURATION_CHANGED
         if self.ended_code:
             return State.NEEDS_AUTHORIZATION
-        if self.failure_code == "decrypt_failed" or not self.access_token.key_known:
-            return State.CANNOT_BE_OPENED
+        if shut := self._shut(self.access_token):
+            return shut
         if self.expires_at is None or self.expires_at > now:
             return State.CONNECTED
-        return State.REFRESH_DUE if self.refresh_token else State.NEEDS_AUTHORIZATION
+        if self.refresh_token is None:
+            return State.NEEDS_AUTHORIZATION
+        return self._shut(self.refresh_token) or State.REFRESH_DUE
+
+    def _shut(self, sealed: vault.Sealed) -> State | None:
+        """The state where this token's key says that it does not open; None where it may."""
+        if sealed.key_missing:
+            return State.KEY_MISSING
+        unknown = not sealed.key_known
+        return State.CANNOT_BE_OPENED if unknown or self.failure_code == "decrypt_failed" else None
 
     @property
     def missing_scope(self) -> str:
@@ -236,3 +273,110 @@ class AuthorizationAttempt(models.Model):
     def present_code(self) -> str:
         """The failure code as of now; one that is not back yet is ``attempt_not_finished``."""
         return "attempt_not_finished" if self.outcome == AttemptOutcome.OPEN else self.code
+
+
+class EndingKind(models.TextChoices):
+    """Why tokens are revoked."""
+
+    DISCONNECTED = "disconnected", "Disconnect"
+    SYSTEM_DELETED = "system_deleted", "Connected system deleted"
+    USER_DELETED = "user_deleted", "User deleted"
+    LATE_TOKEN = "late_token", "Token that came after a disconnect"
+    DRAFT = "draft", "Tokens of a try that nobody saved"
+
+
+DELETIONS = (EndingKind.SYSTEM_DELETED, EndingKind.USER_DELETED)
+
+ENDING_LIFETIME = timedelta(hours=24)
+
+
+class EndingClient(models.Model):
+    """What the revocations of one ending at one system need, and how far they are.
+
+    ``client`` is our registration as it was when it ended, sealed JSON; None where there is nothing
+    to ask with (``problem``: the failure code) or nobody to ask any more. System and application
+    are named by text: this row outlives both. ``since``: an authorization that the same person gets
+    from the same client later than this is one that a revocation could end.
+    ``failures`` counts in a row that the other system gave no answer.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField("why", max_length=32, choices=EndingKind.choices)
+    system_id = models.UUIDField(db_index=True)
+    system_slug = models.CharField("connected system", max_length=64, blank=True)
+    application_id_text = models.CharField(max_length=36, blank=True, db_index=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_constraint=False,
+        related_name="+",
+    )
+    actor_name = models.CharField(max_length=150, blank=True)
+    client = SealedField(null=True, editable=False)
+    problem = models.CharField(max_length=64, blank=True)
+    begun_at = models.DateTimeField(db_index=True)
+    since = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    failures = models.PositiveSmallIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    confirmed = models.PositiveIntegerField(default=0)
+    not_confirmed = models.PositiveIntegerField(default=0)
+    not_revoked = models.PositiveIntegerField(default=0)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-begun_at"]
+        verbose_name = "revocation"
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.system_slug}"
+
+    def place(self, column: str) -> str:
+        """Where this row's sealed text belongs."""
+        return vault.place("authlinks_endingclient", column, self.pk)
+
+    @property
+    def left(self) -> int:
+        """How many authorizations are still to be revoked."""
+        return max(0, self.total - self.confirmed - self.not_confirmed - self.not_revoked)
+
+
+class EndingAuthorization(models.Model):
+    """Tokens that are forgotten here and still to be revoked there.
+
+    The sealed columns come untouched from an authorization, so its place opens them; system and
+    user are plain values, as both may be gone. A token whose end was confirmed is taken out.
+    The lease is taken as a renewal's (``renewal.take_lease``); ``sent_at``: when a request last
+    left under it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    client = models.ForeignKey(EndingClient, on_delete=models.CASCADE, related_name="endings")
+    system_id = models.UUIDField()
+    user_id = models.BigIntegerField(null=True, db_index=True)
+    subject_name = models.CharField(max_length=150, blank=True)
+    access_token = SealedField(null=True, editable=False)
+    refresh_token = SealedField(null=True, editable=False)
+    captures = SealedField(null=True, editable=False)
+    obtained_client = models.CharField(max_length=64, blank=True)
+    revocation_origin = models.CharField(max_length=64, blank=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True)
+    failure_facts = models.JSONField(null=True)
+    lease_owner = models.CharField(max_length=32, blank=True)
+    lease_ends = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["tries", "id"]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["tries", "id"], name="endings_in_turn")
+        ]
+
+    def __str__(self) -> str:
+        return f"ending {self.pk}"
+
+    def place(self, column: str) -> str:
+        """Where the tokens belong: where they belonged before."""
+        return place_of(column, self.system_id, self.user_id)

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 LONGEST_NEXT = 2000
+_AHEAD_OF_TIME = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 
 
 def local_path(candidate: str | None, default: str) -> str:
@@ -41,6 +42,15 @@ def is_own_click(request: HttpRequest) -> bool:
         and headers.get("Sec-Fetch-Dest") == "document"
         and "Sec-Purpose" not in headers
     )
+
+
+def is_ahead_of_time(request: HttpRequest) -> bool:
+    """Whether the browser fetches this page in case somebody opens it later (prefetch, prerender).
+
+    ``Sec-Purpose`` is the standard's name; older browsers said it in the other three.
+    """
+    said = (request.headers.get(name, "") for name in _AHEAD_OF_TIME)
+    return any(word in value.lower() for value in said for word in ("prefetch", "prerender"))
 
 
 def private(response: HttpResponse) -> HttpResponse:

@@ -2,7 +2,8 @@
 
 A browser leaves our session cookie out of a form that another site posts, so whose walk it is
 cannot be known here. Nothing is believed, looked up or written: the same parameters are asked for
-again at the same address, which reads them as those of any other callback.
+again at the same address, which reads them as those of any other callback. So is a query that
+arrives by POST.
 """
 
 from __future__ import annotations
@@ -20,9 +21,18 @@ _FORM = "application/x-www-form-urlencoded"
 _NEVER_IN_AN_ADDRESS = frozenset({"access_token", "id_token", "refresh_token", "device_secret"})
 
 
+def is_redirected(request: HttpRequest) -> bool:
+    """Whether this is a GET that became a POST on its way, as a 307 in answer to a form makes it.
+
+    The answer stands in the query then, and what the form held was meant for somebody else: it is
+    not read.
+    """
+    return bool(request.META.get("QUERY_STRING"))
+
+
 def is_form(request: HttpRequest) -> bool:
     """Whether this is a request as that mode makes it; any other POST has no business here."""
-    return request.content_type == _FORM and not request.GET
+    return request.content_type == _FORM
 
 
 def address_of(request: HttpRequest) -> str:

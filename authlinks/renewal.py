@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +19,22 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 from django.views.decorators.debug import sensitive_variables
 
-from authlinks import fresh
-from authlinks.columns import token_columns
-from authlinks.models import Authorization, place_of
+from authlinks import endings, fresh, revoking
+from authlinks.columns import obtained_columns, sealed_captures, token_columns
+from authlinks.models import ORIGIN_MOVED, Authorization, place_of
 from authlinks.rows import Row
-from connectedsystems import outbound, share, vault
+from connectedsystems import outbound, redact, share, vault
 from connectedsystems.errors import (
     Failure,
     OutboundFailure,
     TokenUnavailable,
     VaultFailure,
 )
+from connectedsystems.models import AuditEvent
 from connectedsystems.oauth import revocation, second, token
 from connectedsystems.oauth.answer import TokenAnswer
 from connectedsystems.oauth.client import Client
+from connectedsystems.oauth.standing import OriginMoved, Standing
 
 if TYPE_CHECKING:
     from authlinks.tokens import Party
@@ -48,6 +51,8 @@ LONGEST_PAUSE = 15 * 60
 def take_lease(authorization_id: uuid.UUID, version: int, system_version: int) -> str:
     """Become the one who renews this token: the lease's owner, or "" where somebody else is.
 
+    Also "" where its user is not acted for any more.
+
     A lease that ends more than a minute from now was written under another clock and is void.
     """
     owner = uuid.uuid4().hex
@@ -63,6 +68,7 @@ def take_lease(authorization_id: uuid.UUID, version: int, system_version: int) -
         taken = (
             Authorization.objects.filter(pk=authorization_id, version=version, ended_code="")
             .filter(free, may_try)
+            .acted_for()
             .update(
                 # An owner still named in an ended lease died before it could save an answer.
                 outcome_unknown=Case(
@@ -86,20 +92,32 @@ def release(authorization_id: uuid.UUID, owner: str) -> None:
 def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
     """Ask the token endpoint once and save what it answers; None means: read the row again.
 
-    A failure is saved with the time of the next try and returned, never raised.
+    A failure is saved with the time of the next try and returned, never raised. One that found
+    another row than it was about is None, too: somebody authorized again, or disconnected.
     """
     try:
         client = party.client()
     except VaultFailure as failure:
         release(row.id, lease)
-        return TokenUnavailable("key_missing", subject="system", **failure.facts)
+        return _not_opened(failure)
     try:
         refresh_token = None if party.own else _opened_refresh_token(party, row)
+        # Asked before anything is sent: with a key that is missing here, what was captured could
+        # not be kept beside what the answer brings.
+        _opened_captures(party, row)
     except VaultFailure as failure:
         release(row.id, lease)
-        return TokenUnavailable("decrypt_failed", subject="authorization", **failure.facts)
+        return _not_opened(failure)
+    standing: Standing | None = None
+    if not party.own:
+        # The system's own token follows its secret, which has origins of its own.
+        standing = _standing(row, client)
+        client = replace(client, guard=standing.check)
+    obtained = revocation.obtained_under(client) if party.own else endings.obtained_of(row.id)
     try:
         answer = _ask_in_turn(party, client, refresh_token)
+    except OriginMoved as moved:
+        return _end_moved(party, row, lease, client, moved, obtained)
     except Failure as failure:
         if failure.code == "busy":
             release(row.id, lease)
@@ -109,13 +127,76 @@ def renew(party: Party, row: Row, lease: str) -> TokenUnavailable | None:
         release(row.id, lease)
         raise
     try:
-        if not _saved(party, row, lease, answer, client):
-            _drop_late_answer(party, answer, client)
+        saved = _saved(party, row, lease, answer, client, standing)
+        if not saved:
+            _drop_late_answer(party, answer, client, obtained)
+    except OriginMoved as moved:
+        moved.answer = answer
+        return _end_moved(party, row, lease, client, moved, obtained)
     except fresh.LOST:
-        # The lease is still named in the row: whoever takes it next knows that an answer was lost.
-        log.error("refresh_outcome_unknown", authorization=str(row.id))
-        return TokenUnavailable("refresh_outcome_unknown", stage="refresh", unsaved=True)
+        return _not_saved(row)
     return None
+
+
+def _not_saved(row: Row) -> TokenUnavailable:
+    """A pair came, and the database was gone for longer than we try."""
+    # The lease is still named in the row: whoever takes it next knows that an answer was lost.
+    log.error("refresh_outcome_unknown", authorization=str(row.id))
+    return TokenUnavailable("refresh_outcome_unknown", stage="refresh", unsaved=True)
+
+
+def _standing(row: Row, client: Client) -> Standing:
+    """Where this authorization's tokens may go."""
+    known = Authorization.objects.filter(pk=row.id).values_list("origins", flat=True).first()
+    return Standing(known=known or {}, client=client)
+
+
+@sensitive_variables()
+def _end_moved(
+    party: Party,
+    row: Row,
+    lease: str,
+    client: Client,
+    moved: OriginMoved,
+    obtained: revocation.Obtained,
+) -> TokenUnavailable | None:
+    """Another origin would get the tokens: nothing is sent there, and only the user can go on.
+
+    The new pair is kept all the same, beside the old captures: a disconnect has to revoke it.
+    None where the row changed meanwhile: then this concerns nobody any more.
+    """
+    columns = {} if moved.answer is None else _new_pair(party, moved.answer, client)
+    columns |= {
+        "ended_code": ORIGIN_MOVED,
+        "failure_code": moved.code,
+        "failure_facts": moved.facts,
+        "lease_owner": "",
+        "lease_ends": None,
+    }
+    try:
+        ended = _put(row, lease, columns)
+    except fresh.LOST:
+        return _not_saved(row)
+    if not ended:
+        if moved.answer is not None:
+            _drop_late_answer(party, moved.answer, client, obtained)
+        return None
+    log.warning("origin_moved", **moved.facts)
+    authorization = Authorization.objects.select_related("system", "user").get(pk=row.id)
+    AuditEvent.objects.record(
+        "authorization ended",
+        subject=authorization.user,
+        system=authorization.system,
+        outcome="its tokens would have gone to another host",
+        code=moved.code,
+        facts=moved.facts,
+    )
+    return TokenUnavailable(moved.code, **moved.facts)
+
+
+def _not_opened(failure: VaultFailure) -> TokenUnavailable:
+    """A sealed text of the system (``subject``) or of the authorization that does not open."""
+    return TokenUnavailable(failure.code, **{"subject": "authorization", **failure.facts})
 
 
 def _opened_refresh_token(party: Party, row: Row) -> str:
@@ -155,72 +236,108 @@ def _ask_once(client: Client, refresh_token: str | None, deadline: float) -> Tok
 
 
 @sensitive_variables("answer", "columns")
-def _saved(party: Party, row: Row, lease: str, answer: TokenAnswer, client: Client) -> bool:
-    """Store the new pair in one UPDATE, if the row is still the one that was renewed."""
-    columns = token_columns(party.system_id, party.user_id, answer, client)
-    columns["renewed_at"] = Now()
-    if answer.scope:
-        columns["scope"] = answer.scope
+def _saved(
+    party: Party,
+    row: Row,
+    lease: str,
+    answer: TokenAnswer,
+    client: Client,
+    standing: Standing | None,
+) -> bool:
+    """Store the new pair in one UPDATE, if the row is still the one that was renewed.
+
+    Raises OriginMoved where what was captured now leads elsewhere.
+    """
+    columns = _new_pair(party, answer, client)
+    if standing is not None:
+        columns["origins"] = standing.check_captures(answer.captures)
     captures = {**_opened_captures(party, row), **answer.captures}
     columns["api_origin"] = party.api_origin(captures)
     if answer.captures:
-        place = place_of("captures", party.system_id, party.user_id)
-        columns["captures"] = vault.seal(json.dumps(captures), place)
+        columns["captures"] = sealed_captures(party.system_id, party.user_id, captures)
     if party.own:
         columns |= {"fingerprint": party.fingerprint, "scope_requested": client.scope}
+        columns |= obtained_columns(client)
+    return _put(row, lease, columns)
+
+
+@sensitive_variables("columns")
+def _put(row: Row, lease: str, columns: dict[str, Any]) -> bool:
+    """Write a fresh answer over the row it renews; True where it stands there now."""
 
     def save(again: bool) -> bool:
         with transaction.atomic(durable=True):
             saved = Authorization.objects.filter(
                 pk=row.id, version=row.version, lease_owner=lease
             ).update(version=F("version") + 1, **columns)
-        return bool(saved) or (again and _holds(row, columns["access_token"]))
+        return bool(saved) or (again and _holds(row, columns.get("access_token")))
 
     return fresh.insist(save)
 
 
-def _holds(row: Row, access_token: vault.Sealed) -> bool:
+def _holds(row: Row, access_token: vault.Sealed | None) -> bool:
     """Whether a try to save this very answer was committed, though the connection broke then."""
     return Authorization.objects.filter(
         pk=row.id, version=row.version + 1, access_token=access_token
     ).exists()
 
 
+@sensitive_variables("answer")
+def _new_pair(party: Party, answer: TokenAnswer, client: Client) -> dict[str, Any]:
+    """The columns of a renewed pair."""
+    columns = token_columns(party.system_id, party.user_id, answer, client)
+    columns["renewed_at"] = Now()
+    if answer.scope:
+        columns["scope"] = answer.scope
+    return columns
+
+
 @sensitive_variables()
 def _opened_captures(party: Party, row: Row) -> dict[str, Any]:
-    """What earlier answers brought; what does not open any more is replaced by the new."""
+    """What earlier answers brought; what never opens again is replaced by the new.
+
+    Raises VaultFailure ``key_missing``.
+    """
     if row.captures is None:
         return {}
     try:
         text = row.captures.open(place_of("captures", party.system_id, party.user_id))
-    except VaultFailure:
+    except VaultFailure as failure:
+        if failure.code == "key_missing":
+            raise
         return {}
     values: dict[str, Any] = json.loads(text)
     return values
 
 
-def _drop_late_answer(party: Party, answer: TokenAnswer, client: Client) -> None:
+def _drop_late_answer(
+    party: Party, answer: TokenAnswer, client: Client, obtained: revocation.Obtained
+) -> None:
     """A pair that came too late: revoked after a disconnect, left alone after a new walk.
 
-    At many servers revoking the old pair would end the new one too.
+    At many servers revoking the old pair would end the new one too. ``obtained``: under what the
+    authorization stood that was renewed; the pair goes nowhere else.
     """
     if fresh.insist(lambda _: Authorization.objects.at(party.system_id, party.user_id).exists()):
         return
-    brought: tuple[tuple[str | None, revocation.Hint], ...] = (
-        (answer.refresh_token, "refresh_token"),
-        (answer.access_token, "access_token"),
+    owner = uuid.uuid4().hex
+    late = endings.end_late(
+        party.system_id,
+        party.user_id,
+        answer,
+        client=client,
+        obtained=obtained,
+        lease=owner,
     )
-    for value, hint in brought:
-        if value and client.revocation_endpoint:
-            try:
-                revocation.revoke(client, value, hint, outbound.deadline_in(REQUEST_SECONDS))
-            except Failure as failure:
-                log.warning("late_token_not_revoked", code=failure.code)
+    revoking.revoke_row(late, owner)
 
 
 @sensitive_variables()
-def _note_failure(party: Party, row: Row, lease: str, failure: Failure) -> TokenUnavailable:
-    """Save what went wrong and when to try again; say it as the caller should hear it."""
+def _note_failure(party: Party, row: Row, lease: str, failure: Failure) -> TokenUnavailable | None:
+    """Save what went wrong and when to try again; say it as the caller should hear it.
+
+    None where the row was no longer the one that was to be renewed: it has to be read again.
+    """
     names = ("failures", "unreadable_refusals", "outcome_unknown")
     kept = fresh.insist(
         lambda _: Authorization.objects.filter(pk=row.id).values(*names).first()
@@ -267,9 +384,28 @@ def _note_failure(party: Party, row: Row, lease: str, failure: Failure) -> Token
 
     changed = fresh.insist(save)
     log.warning("refresh_failed", code=columns["failure_code"], status=status, kept=bool(changed))
+    if not changed:
+        # The user authorized again meanwhile, or disconnected: what stands now decides.
+        return None
+    if final:
+        _audit(party, code, facts)
     if not final:
         facts["retry_after"] = pause
     return TokenUnavailable(code, **facts)
+
+
+def _audit(party: Party, code: str, facts: dict[str, Any]) -> None:
+    """Keep that a permission is over, since its renewal was refused for good."""
+    row = Authorization.objects.at(party.system_id, party.user_id).select_related("system", "user")
+    if (found := row.first()) is not None:
+        AuditEvent.objects.record(
+            "renewal_refused",
+            subject=found.user,
+            system=found.system,
+            outcome="failed",
+            code=code,
+            facts=redact.redact_tree(facts),
+        )
 
 
 def _code_of(failure: Failure) -> str:

@@ -1,58 +1,44 @@
-"""When a user or a system is deleted, its tokens are revoked once that is committed."""
+"""When a user or a system is deleted, its authorizations become rows that are still to be revoked.
+
+In the transaction of the deletion, so that either both happen or neither.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-import structlog
 from django.contrib.auth import get_user_model
-from django.db import transaction
-from django.db.models import QuerySet
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 
-from authlinks import disconnect
-from authlinks.models import Authorization
-from connectedsystems.models import AuditEvent, ConnectedSystem
-
-log = structlog.get_logger(__name__)
+from authlinks import endings, revoking
+from authlinks.models import Authorization, AuthorizationAttempt, EndingKind
+from connectedsystems.models import ConnectedSystem
 
 
 @receiver(pre_delete, sender=get_user_model())
-def revoke_for_user(instance: Any, **_kwargs: Any) -> None:
-    _revoke_on_commit(Authorization.objects.filter(user=instance), about=instance.get_username())
+def end_of_user(instance: Any, **_named: Any) -> None:
+    # Whoever authorizes at this moment waits for this row, and finds it gone.
+    get_user_model()._default_manager.select_for_update().filter(pk=instance.pk).first()
+    endings.end_drafts(AuthorizationAttempt.objects.filter(user=instance))
+    endings.end_of_user(instance, kind=EndingKind.USER_DELETED, actor=_deleted_by(instance))
+    revoking.empty_after_commit()
 
 
 @receiver(pre_delete, sender=ConnectedSystem)
-def revoke_for_system(instance: ConnectedSystem, **_kwargs: Any) -> None:
-    _revoke_on_commit(Authorization.objects.filter(system=instance), about="")
+def end_of_system(instance: ConnectedSystem, **_named: Any) -> None:
+    ConnectedSystem.objects.select_for_update().filter(pk=instance.pk).values("pk").first()
+    endings.end_drafts(AuthorizationAttempt.objects.filter(system_id=instance.pk))
+    endings.end(
+        instance,
+        Authorization.objects.all(),
+        kind=EndingKind.SYSTEM_DELETED,
+        actor=_deleted_by(instance),
+    )
+    revoking.empty_after_commit()
 
 
-def _revoke_on_commit(authorizations: QuerySet[Authorization], about: str) -> None:
-    for authorization in authorizations.select_related("system", "user"):
-        outgoing = disconnect.revocable(authorization)
-        system = authorization.system
-        # By the time this runs the rows are gone; the audit names them by text.
-        named = {
-            "system_id_text": str(system.pk),
-            "system_slug": system.slug,
-            "application_id_text": str(system.application_id),
-        }
-        name = about or (authorization.user.get_username() if authorization.user else "")
-
-        def revoke(
-            outgoing: disconnect.Revocable | None = outgoing,
-            named: dict[str, str] = named,
-            name: str = name,
-        ) -> None:
-            confirmed, facts = disconnect.revoke(outgoing)
-            AuditEvent.objects.create(
-                action="disconnected by deletion",
-                subject_name=name,
-                **named,
-                outcome="done" if confirmed is not False else "not confirmed there",
-                code="" if confirmed is not False else "revocation_failed",
-                facts=facts,
-            )
-
-        transaction.on_commit(revoke, robust=True)
+def _deleted_by(instance: Any) -> Any:
+    """Who deletes it, where that was noted on the object; nobody names a user who is going."""
+    actor = getattr(instance, "deleted_by", None)
+    return None if actor == instance else actor

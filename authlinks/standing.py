@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import BooleanField, Case, Q, QuerySet, When
+
 from authlinks.flow import latest_attempt
 from authlinks.models import (
     CONNECTED_STATES,
@@ -15,18 +17,23 @@ from authlinks.models import (
 )
 from connectedsystems.diagnosis import Diagnosis, diagnose
 from connectedsystems.errors import ConfigurationInvalid, VaultFailure
-from connectedsystems.models import Circuit, ConnectedSystem
+from connectedsystems.models import Authentication, Circuit, ConnectedSystem
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A system, this user's authorization there (or None), its state and the newest attempt."""
+    """A system, this user's authorization there (or None), its state and the newest attempt.
+
+    ``access``: whether this user may use the system with it still. One who may not is neither
+    acted for nor renewed, and can do nothing but end what is left.
+    """
 
     system: ConnectedSystem
     authorization: Authorization | None
     attempt: AuthorizationAttempt | None
     state: State
     user_id: Any = None
+    access: bool = True
 
     @property
     def connected(self) -> bool:
@@ -40,8 +47,19 @@ class Standing:
         return self.system.circuit_for(self.user_id, self.authorization.api_origin)
 
     @property
+    def can_authorize(self) -> bool:
+        """Whether an authorization link belongs beside it.
+
+        Not where a key is missing in this process: the permission is there, and a new walk would
+        only replace it. Nor where this user has no access any more.
+        """
+        return self.access and self.state != State.KEY_MISSING
+
+    @property
     def code(self) -> str:
         """The last failure's code, empty after a success."""
+        if self.state == State.KEY_MISSING:
+            return "key_missing"
         if self.attempt is not None and self._attempt_is_newer:
             if self.attempt.outcome == AttemptOutcome.SUCCEEDED:
                 return self.authorization.failure_code if self.authorization else ""
@@ -51,6 +69,8 @@ class Standing:
     @property
     def facts(self) -> dict[str, Any]:
         """The facts that belong to ``code``."""
+        if self.state == State.KEY_MISSING:
+            return {"subject": "authorization"}
         if self.attempt is not None and self._attempt_is_newer and self.attempt.code:
             return dict(self.attempt.facts)
         return dict(self.authorization.failure_facts) if self.authorization else {}
@@ -59,7 +79,7 @@ class Standing:
     def warnings(self) -> list[Diagnosis]:
         """What is less than it could be though the connection works."""
         authorization = self.authorization
-        if authorization is None or not self.connected:
+        if authorization is None or not self.connected or not self.access:
             return []
         facts = {"system": self.system.name, "stage": "exchange"}
         found = []
@@ -118,15 +138,35 @@ def state_of(system: ConnectedSystem, authorization: Authorization | None) -> St
         return state
     try:
         authorization.access_token.open(authorization.place("access_token"))
-    except VaultFailure:
-        return State.CANNOT_BE_OPENED
+    except VaultFailure as failure:
+        is_missing = failure.code == "key_missing"
+        return State.KEY_MISSING if is_missing else State.CANNOT_BE_OPENED
     return state
+
+
+def of_access(user: Any) -> QuerySet[ConnectedSystem]:
+    """The systems that this user may authorize at, and use."""
+    return ConnectedSystem.objects.for_member(user).filter(
+        authentication=Authentication.AUTHORIZATION_CODE
+    )
+
+
+def alive(user: Any) -> QuerySet[ConnectedSystem]:
+    """The same, and those of no access any more at which this user's authorization lives on.
+
+    ``has_access`` tells them apart.
+    """
+    usable = Q(pk__in=of_access(user).values("pk"))
+    held = Q(pk__in=Authorization.objects.filter(user=user).values("system"))
+    return ConnectedSystem.objects.filter(usable | held).annotate(
+        has_access=Case(When(usable, then=True), default=False, output_field=BooleanField())
+    )
 
 
 def standings(systems: Any, user: Any) -> list[Standing]:
     """How this user stands with each of these systems, in four queries whatever their number.
 
-    ``systems`` is a query set, or a part of one.
+    ``systems`` is a query set, or a part of one: of systems this user may use, or of ``alive``.
     """
     found = list(systems.prefetch_related("circuits"))
     authorizations = {
@@ -143,6 +183,7 @@ def standings(systems: Any, user: Any) -> list[Standing]:
             attempt=attempts.get(system.pk),
             state=state_of(system, authorizations.get(system.pk)),
             user_id=user.pk,
+            access=getattr(system, "has_access", True),
         )
         for system in found
     ]

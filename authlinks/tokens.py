@@ -21,13 +21,14 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from authlinks import fresh, renewal
-from authlinks.columns import token_columns
-from authlinks.models import Authorization, place_of
+from authlinks import fresh, renewal, revoking
+from authlinks.columns import obtained_columns, sealed_captures, token_columns
+from authlinks.models import ORIGIN_MOVED, Authorization, place_of
 from authlinks.rows import Row, read_row
-from connectedsystems import share, vault
+from connectedsystems import share
 from connectedsystems.errors import TokenUnavailable, VaultFailure
 from connectedsystems.models import ConnectedSystem
+from connectedsystems.oauth import standing
 from connectedsystems.oauth.answer import TokenAnswer
 from connectedsystems.oauth.client import Client
 
@@ -97,7 +98,8 @@ def usable_token(
     system has just refused (a newer one in the row is used as it is); ``deadline`` is in
     ``time.monotonic`` seconds. Raises TokenUnavailable: ``needs_authorization``,
     ``configuration_changed``, ``decrypt_failed`` (the user can mend these by authorizing again),
-    ``key_missing`` (the system's own secrets do not open), ``refresh_in_progress``,
+    ``key_missing`` (a key is not in the ring), ``refresh_in_progress``,
+    ``not_allowed`` (a renewal is due, and the user is not acted for any more),
     ``temporarily_unavailable``, ``refresh_failed``, ``client_auth_failed`` and other codes of a
     failed renewal (those pass by themselves, or the designer mends them).
     """
@@ -112,7 +114,7 @@ def check_standing(party: Party, row: Row | None) -> None:
     """
     row = _standing(party, row)
     if (row.expired or party.lacks_token(row)) and not row.has_refresh_token:
-        raise _ended(row, "expired")
+        raise _ended(row, "token_expired")
 
 
 def _usable(
@@ -132,17 +134,20 @@ def _usable(
             return _opened(party, row, fresh=False)
         still_good = rejected is None and not lacking and not row.expired
         if not still_good and not row.has_refresh_token and not party.own:
-            raise _ended(row, "expired" if rejected is None else "token_rejected")
+            raise _ended(row, "token_expired" if rejected is None else "token_rejected")
         wait = row.must_wait(party.system_version)
         if still_good and (wait or not (row.has_refresh_token or party.own)):
             return _opened(party, row, fresh=False)
         if wait:
             raise _still_failing(row, wait)
         lease = renewal.take_lease(row.id, row.version, party.system_version)
+        if not lease and not Authorization.objects.filter(pk=row.id).acted_for().exists():
+            # Deactivated, out of the group, or disconnected, since the caller's query.
+            raise _not_acted_for(party, row)
         if lease:
             failure = renewal.renew(party, row, lease)
             if failure is not None:
-                if still_good:
+                if still_good and failure.code != "configuration_changed":
                     return _opened(party, row, fresh=False)
                 raise failure
         elif still_good:
@@ -154,11 +159,23 @@ def _usable(
         row = read_row(party.system_id, party.user_id)
 
 
+def _not_acted_for(party: Party, row: Row) -> TokenUnavailable:
+    """Why nobody may renew this row: it is gone, or its user may not use the system any more."""
+    if Authorization.objects.filter(pk=row.id).exists():
+        return TokenUnavailable("not_allowed", hidden=True)
+    return TokenUnavailable("needs_authorization", cause="never_authorized")
+
+
 def _still_failing(row: Row, wait: float) -> TokenUnavailable:
     """The last failed renewal, told again until the next try is due."""
-    known = Authorization.objects.filter(pk=row.id).values_list("failure_facts", flat=True).first()
-    facts = {**(known or {}), "retry_after": round(wait + 0.5)}
+    facts = {**_known_facts(row), "retry_after": round(wait + 0.5)}
     return TokenUnavailable(row.failure_code or "temporarily_unavailable", **facts)
+
+
+def _known_facts(row: Row) -> dict[str, Any]:
+    """What was noted of the last failure."""
+    kept = Authorization.objects.filter(pk=row.id).values_list("failure_facts", flat=True).first()
+    return dict(kept or {})
 
 
 def _standing(party: Party, row: Row | None) -> Row:
@@ -169,6 +186,8 @@ def _standing(party: Party, row: Row | None) -> Row:
         raise TokenUnavailable("needs_authorization", cause="never_authorized")
     if row.fingerprint != party.fingerprint:
         raise TokenUnavailable("configuration_changed")
+    if row.ended_code == ORIGIN_MOVED:
+        raise TokenUnavailable("configuration_changed", **_known_facts(row))
     if row.ended_code:
         raise TokenUnavailable("needs_authorization", cause=row.ended_code)
     return row
@@ -206,7 +225,7 @@ def _opened(party: Party, row: Row, *, fresh: bool) -> Token:
     try:
         value = row.access_token.open(place_of("access_token", party.system_id, party.user_id))
     except VaultFailure as failure:
-        raise TokenUnavailable("decrypt_failed", subject="authorization", **failure.facts) from None
+        raise TokenUnavailable(failure.code, subject="authorization", **failure.facts) from None
     return Token(value=value, version=row.version, fresh=fresh, row=row)
 
 
@@ -244,7 +263,7 @@ def note_api_origin(row: Row, origin: str) -> None:
     Authorization.objects.filter(pk=row.id, api_origin="").update(api_origin=origin)
 
 
-@sensitive_variables("answer", "columns")
+@sensitive_variables("answer", "columns", "captures")
 def store(
     system_id: uuid.UUID,
     user_id: int | None,
@@ -252,24 +271,29 @@ def store(
     *,
     client: Client,
     fingerprint: str,
-    captures: vault.Sealed | None = None,
+    captures: Mapping[str, Any],
     api_origin: str = "",
 ) -> Authorization:
     """Keep what a walk brought, in place of whatever stood there before.
 
     All columns in one statement; a refresh token that did not come again is not kept
-    (it belongs to the earlier permission). ``api_origin``: where its calls go.
+    (it belongs to the earlier permission). ``captures`` are all that the walk captured;
+    ``api_origin``: where its calls go. What is still to be revoked of an earlier permission is
+    dropped: at many servers it would end the new one.
     """
+    client = client.knowing(captures)
     columns = token_columns(system_id, user_id, answer, client)
     columns |= {
         "refresh_token": columns.get("refresh_token"),
-        "captures": captures,
+        "captures": sealed_captures(system_id, user_id, captures),
+        "origins": standing.stored_of(client),
         "api_origin": api_origin,
         "scope_requested": client.scope,
         "scope": answer.scope or client.scope,
         "fingerprint": fingerprint,
         "authorized_at": Now(),
         "renewed_at": None,
+        **obtained_columns(client),
     }
 
     def save(again: bool) -> Authorization:
@@ -291,3 +315,4 @@ def _put(system_id: uuid.UUID, user_id: int | None, columns: dict[str, Any]) -> 
                     Authorization.objects.create(system_id=system_id, user_id=user_id, **columns)
             except IntegrityError:
                 found.update(version=F("version") + 1, **columns)
+        revoking.drop_replaced(user_id, columns["obtained_client"])

@@ -35,14 +35,16 @@ from authlinks.navigation import (
     authorize_path,
     form_may_leave,
     holds_form,
+    is_ahead_of_time,
     is_own_click,
     local_path,
     private,
 )
-from authlinks.standing import standing_of, standings
+from authlinks.standing import alive, of_access, standing_of, standings
+from connectedsystems import noticed
 from connectedsystems.diagnosis import diagnose, quote
-from connectedsystems.errors import Failure
-from connectedsystems.models import Authentication, ConnectedSystem
+from connectedsystems.errors import Failure, FlowFailure
+from connectedsystems.models import ConnectedSystem
 
 FETCH_METADATA = ("Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Sec-Purpose")
 
@@ -55,11 +57,7 @@ class SeeOther(HttpResponseRedirect):
 
 def _system_for(user: Any, slug: str) -> ConnectedSystem:
     """The system this user may authorize at; for everybody else it does not exist."""
-    system = (
-        ConnectedSystem.objects.for_member(user)
-        .filter(slug=slug, authentication=Authentication.AUTHORIZATION_CODE)
-        .first()
-    )
+    system = of_access(user).filter(slug=slug).first()
     if system is None:
         raise Http404("no such connected system")
     return system
@@ -94,6 +92,7 @@ def _set_out(
             popup=popup,
         )
     except Failure as failure:
+        noticed.note(failure.code, failure.facts, system_id=system.pk, subject=request.user)
         return failed_walk(request, failure, system, next_path=next_path, popup=popup)
     return HttpResponseRedirect(url)
 
@@ -113,6 +112,8 @@ def callback(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """The redirect URI: ends in a clean address, or in a page that says why not."""
     if request.method == "POST":
         return private(_come_again(request, public_id))
+    if is_ahead_of_time(request):
+        return private(failed_walk(request, FlowFailure("opened_ahead"), None))
     if not _may_come_back(request.user, public_id):
         raise Http404("no such connected system")
     try:
@@ -130,6 +131,8 @@ def callback(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 def _come_again(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    if posted.is_redirected(request):
+        return SeeOther(request.get_full_path())
     if not posted.is_form(request):
         return HttpResponseNotAllowed(["GET"])
     try:
@@ -152,7 +155,10 @@ def ask(request: HttpRequest, slug: str) -> HttpResponse:
     """The question a walk ended in: which of several, or whether another account is meant."""
     system = _system_for(request.user, slug)
     attempt = question.asked_in(request.session, request.user, system.pk)
-    brought = question.kept(attempt) if attempt else None
+    try:
+        brought = question.kept(attempt) if attempt else None
+    except Failure as failure:
+        return private(failed_walk(request, failure, system))
     if attempt is None or brought is None:
         return private(SeeOther(reverse("authlinks:connections")))
     if request.method == "GET":
@@ -234,7 +240,10 @@ def failed_walk(
         ConnectedSystem.objects.for_designer(user).filter(pk=system.pk).exists()
     )
     again = ""
-    if system is not None and not draft and system.has_user_authorizations:
+    helps = failure.facts.get("subject", "authorization") == "authorization"
+    if failure.code == "key_missing":
+        helps = False
+    if system is not None and not draft and system.has_user_authorizations and helps:
         again = authorize_path(system.slug, next_path, popup=popup)
     context = {
         "system": system,
@@ -285,12 +294,11 @@ def _error_json(code: str) -> JsonResponse:
 @login_required
 @require_safe
 def connections(request: HttpRequest) -> HttpResponse:
-    """My connections: every system this user may authorize, and how they stand there."""
+    """My connections: every system this user may authorize or is connected to still."""
     user: Any = request.user
-    systems = ConnectedSystem.objects.for_member(user).filter(
-        authentication=Authentication.AUTHORIZATION_CODE
+    part = listing.part_of(
+        request, alive(user).select_related("application"), "name", "description"
     )
-    part = listing.part_of(request, systems.select_related("application"), "name", "description")
     context = {
         "part": part,
         "rows": [
@@ -299,7 +307,9 @@ def connections(request: HttpRequest) -> HttpResponse:
                 "diagnosis": diagnose(row.code, row.facts) if row.code else None,
                 "link": link_for(
                     row, request.path, "Authorize again" if row.connected else "Authorize"
-                ),
+                )
+                if row.can_authorize
+                else None,
             }
             for row in standings(part.page.object_list, user)
         ],
@@ -313,8 +323,14 @@ def connections(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def disconnect(request: HttpRequest, slug: str) -> HttpResponse:
-    """Revoke there, forget here, and say which of the two happened."""
-    system = _system_for(request.user, slug)
+    """Revoke there, forget here, and say which of the two happened.
+
+    Also for somebody who may not use the system any more: what is theirs stays theirs to end.
+    """
+    user: Any = request.user
+    system = alive(user).filter(slug=slug).first()
+    if system is None:
+        raise Http404("no such connected system")
     ended = ending.disconnect(system, request.user, actor=request.user)
     announce(request, system, ended)
     return SeeOther(local_path(request.POST.get("next"), reverse("authlinks:connections")))
@@ -337,9 +353,7 @@ def announce(request: HttpRequest, system: ConnectedSystem, ended: ending.Ended)
             " ending the permission there; you can remove it in your account settings there.",
         )
     else:
-        diagnosis = diagnose("revocation_failed", ended.facts)
+        diagnosis = diagnose(ended.code, {"system": system.name, **ended.facts})
         messages.warning(
-            request,
-            f"{system.name} is forgotten here. {diagnosis.user}",
-            extra_tags="revocation_failed",
+            request, f"{system.name} is forgotten here. {diagnosis.user}", extra_tags=ended.code
         )

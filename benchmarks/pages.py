@@ -57,11 +57,12 @@ def _ms(seconds: float) -> str:
 def _ways(address: str, url: str) -> dict[str, Callable[[], int]]:
     """What is asked, by name; each gives the status."""
     import requests
+    from django.conf import settings
 
     def by(who: str, path: str, **headers: str) -> Callable[[], int]:
         session = requests.Session()
         session.trust_env = False
-        session.cookies.set("sessionid", _session_of(who))
+        session.cookies.set(settings.SESSION_COOKIE_NAME, _session_of(who))
         session.headers.update({"Host": "localhost:8000", **headers})
         return lambda: session.get(f"{address}{path}", timeout=30).status_code
 

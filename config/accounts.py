@@ -61,10 +61,14 @@ def _without_callback_query(url: str) -> str:
 def locked_out(
     request: HttpRequest, response: HttpResponse | None = None, credentials: Any = None
 ) -> HttpResponse:
-    """The answer after too many wrong passwords for this name from this address."""
+    """The answer after too many wrong passwords from this address, for this name or for many."""
     wait = settings.AXES_COOLOFF_TIME
     page = loader.render_to_string(
-        "registration/locked_out.html", {"minutes": round(wait.total_seconds() / 60)}
+        "registration/locked_out.html",
+        {
+            "minutes": round(wait.total_seconds() / 60),
+            "by_address": getattr(request, "shut_out", "") == "address",
+        },
     )
     answer = HttpResponse(page, status=429)
     answer["Retry-After"] = str(round(wait.total_seconds()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -17,12 +18,25 @@ from connectedsystems.models import new_reference
 _log = structlog.get_logger(__name__)
 
 
-_BARE = frozenset({"bad_request", "internal_error", "in_transaction", "database_unavailable"})
+_BARE = frozenset(
+    {
+        "bad_request",
+        "database_unavailable",
+        "in_transaction",
+        "internal_error",
+        "request_too_large",
+    }
+)
 """Pages that ask no database who is looking."""
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return _answer(request, "bad_request")
+
+
+def request_too_large(request: HttpRequest, limit: str) -> HttpResponse:
+    """``limit`` in words, such as ``64 KB``."""
+    return _answer(request, "request_too_large", limit=limit)
 
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -77,8 +91,8 @@ def wants_json(request: HttpRequest) -> bool:
     return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
 
 
-def _answer(request: HttpRequest, code: str) -> HttpResponse:
-    told, reference = diagnose(code), reference_of(request)
+def _answer(request: HttpRequest, code: str, **facts: Any) -> HttpResponse:
+    told, reference = diagnose(code, facts), reference_of(request)
     if wants_json(request):
         response: HttpResponse = JsonResponse(
             {

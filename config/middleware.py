@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 import structlog
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.conf import settings
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.core.exceptions import SuspiciousOperation
+from django.dispatch import receiver
 from django.http import (
     Http404,
     HttpRequest,
@@ -24,12 +26,14 @@ from django.utils.cache import add_never_cache_headers
 from django_structlog.middlewares import RequestMiddleware
 
 from config import errorpages
-from connectedsystems import redact
+from config.accounts import client_address
+from connectedsystems import person, redact
 
 type_of_view = Callable[[HttpRequest], HttpResponse]
 
 DESK = "/admin/"
 HEALTH = ("/healthz", "/readyz")
+_FORWARDED = "X-Forwarded-Proto"
 _SECRET_PARAMETERS = ("code", "state", "access_token", "id_token", "refresh_token")
 _log = structlog.get_logger(__name__)
 
@@ -46,7 +50,7 @@ class SecretsStayInside:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with redact.scope():
             if request.META.get("QUERY_STRING"):
-                redact.remember(*self._secrets_in(request))
+                redact.remember_given(*self._secrets_in(request))
             return self.get_response(request)
 
     @staticmethod
@@ -122,6 +126,30 @@ class PublicAddress:
         )
 
 
+class ProxySeen:
+    """Says once in the log where the proxy in front is set up by none of the files in deploy/.
+
+    Whether a proxy holds back requests until they are whole cannot be seen from here; those files
+    make it do so, and have it send X-Buffered-By.
+    """
+
+    def __init__(self, get_response: type_of_view) -> None:
+        self.get_response = get_response
+        self._has_looked = False
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        # What came without this header came round the proxy, such as a health check beside it.
+        if not self._has_looked and settings.TRUSTED_PROXY and _FORWARDED in request.headers:
+            self._has_looked = True
+            if "X-Buffered-By" not in request.headers:
+                _log.warning(
+                    "proxy_may_not_buffer",
+                    hint="The proxy in front sends no X-Buffered-By. Compare its configuration with"
+                    " deploy/: it has to read requests whole before it passes them on.",
+                )
+        return self.get_response(request)
+
+
 class NoZeroBytes:
     """Refuses what no database of ours takes as text, where no view of ours looks first.
 
@@ -138,6 +166,82 @@ class NoZeroBytes:
         if any("\0" in text for text in texts):
             raise SuspiciousOperation("a zero byte")
         return self.get_response(request)
+
+
+class WhoAsks:
+    """Lets the audit know whose request this is, and from which network address."""
+
+    def __init__(self, get_response: type_of_view) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with person.at(client_address(request) or "", lambda: request.user):
+            return self.get_response(request)
+
+
+class PermissionsPolicy:
+    """Asks the browser for none of its devices, on every page that does not say otherwise."""
+
+    def __init__(self, get_response: type_of_view) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
+        return response
+
+
+class NotKept:
+    """Lets nobody keep what somebody who is logged in was shown, and leaves nothing at log-out.
+
+    Stands within WhiteNoise, so that static files, which are the same for everybody, are kept.
+    """
+
+    def __init__(self, get_response: type_of_view) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        # The cookie is enough: whether its session is still good would be a question to the
+        # database, and would make every answer depend on the cookie (Vary).
+        name = settings.SESSION_COOKIE_NAME
+        if name in request.COOKIES or name in response.cookies:
+            self._mark(response)
+        if getattr(request, "logs_out", False):
+            self._clear(response)
+        return response
+
+    @staticmethod
+    def _mark(response: HttpResponse) -> None:
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if not (kind == "text/html" or kind.endswith(("/json", "+json"))):
+            # Logos and downloads say themselves how long; one that is silent is its reader's own.
+            response.headers.setdefault("Cache-Control", "private")
+        elif "no-store" not in response.headers.get("Cache-Control", ""):
+            response["Cache-Control"] = "no-store"
+
+    @staticmethod
+    def _clear(response: HttpResponse) -> None:
+        # The word "storage" alone: "cookies" would reach our neighbours on this domain, and
+        # "cache" holds a browser up for seconds.
+        response["Clear-Site-Data"] = '"storage"'
+        for name in (
+            settings.SESSION_COOKIE_NAME,
+            settings.CSRF_COOKIE_NAME,
+            settings.MESSAGES_COOKIE_NAME,
+        ):
+            response.delete_cookie(name, samesite="Lax")
+
+
+# By the signals, so that it holds for every road: our page, the admin site's, EXTRA_APPS' own.
+@receiver(user_logged_out)
+def _note_log_out(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
+    request.logs_out = True  # type: ignore[attr-defined]
+
+
+@receiver(user_logged_in)
+def _note_log_in(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
+    request.logs_out = False  # type: ignore[attr-defined]
 
 
 class ContentSecurityPolicy(CSPMiddleware):

@@ -15,7 +15,8 @@ from config import env, logs
 
 BASE_DIR = env.BASE_DIR
 _env = env.load()
-_https = urlsplit(_env.public_base_url).scheme == "https"
+_address = urlsplit(_env.public_base_url)  # without a port where it is its scheme's
+_https = _address.scheme == "https"
 
 # What the product itself reads
 
@@ -70,13 +71,18 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.middleware.ContentSecurityPolicy",
+    "config.middleware.PermissionsPolicy",
+    "config.middleware.ProxySeen",
     "config.middleware.PublicAddress",
     "config.middleware.NoZeroBytes",
+    "config.sizes.BodySize",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.NotKept",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "config.middleware.WhoAsks",
     "django.contrib.messages.middleware.MessageMiddleware",
     "config.middleware.OwnPages",
     "axes.middleware.AxesMiddleware",
@@ -138,13 +144,14 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
+# Long rather than odd (NIST SP 800-63B): no rules about kinds of letters, and none by the calendar.
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in (
+        ("UserAttributeSimilarityValidator", {}),
+        ("MinimumLengthValidator", {"min_length": 12}),
+        ("CommonPasswordValidator", {}),
+        ("NumericPasswordValidator", {}),
     )
 ]
 LOGIN_URL = "/accounts/login/"
@@ -156,23 +163,31 @@ AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "config.accounts.locked_out"
-AXES_CLIENT_IP_CALLABLE = "config.accounts.client_address"
+AXES_CLIENT_IP_CALLABLE = "config.loginlimits.limited_address"
+AXES_HANDLER = "config.loginlimits.Handler"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
 # Cookies and headers
 
-SESSION_COOKIE_NAME = "__Host-sessionid" if _https else "sessionid"
+# Browsers give a cookie to every port of a host: two products side by side, each on a port of its
+# own, would log each other out.
+_prefix = "__Host-" if _https else ""
+_port = f"_{_address.port}" if _address.port else ""
+
+SESSION_COOKIE_NAME = f"{_prefix}sessionid{_port}"
 SESSION_COOKIE_SECURE = _https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 7 * 24 * 3600
 
-CSRF_COOKIE_NAME = "__Host-csrftoken" if _https else "csrftoken"
+CSRF_COOKIE_NAME = f"{_prefix}csrftoken{_port}"
 CSRF_COOKIE_SECURE = _https
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
+MESSAGE_STORAGE = "config.messages.Messages"
+MESSAGES_COOKIE_NAME = f"{_prefix}messages{_port}"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL]
 CSRF_FAILURE_VIEW = "config.errorpages.csrf_failure"
 
@@ -197,6 +212,22 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W021",
 ]
 
+PERMISSIONS_POLICY = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        "accelerometer",
+        "camera",
+        "display-capture",
+        "geolocation",
+        "gyroscope",
+        "magnetometer",
+        "microphone",
+        "midi",
+        "payment",
+        "usb",
+    )
+)
+
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -217,8 +248,8 @@ CONTENT_SECURITY_POLICY_DESK = {
     "style-src": [SELF, UNSAFE_INLINE],
 }
 
-# A form carries a file that was chosen before as text: 2 MB, a third larger in base64.
-DATA_UPLOAD_MAX_MEMORY_SIZE = 5_242_880
+# How much a request may hold is decided in config.sizes, before anything reads it.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 DATA_UPLOAD_MAX_NUMBER_FILES = 10
 

@@ -12,6 +12,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from config import env
 from config.accounts import LogIn
 from config.favicon import favicon
+from config.password import OwnPassword
 from workbench.site import desk
 
 handler400 = "config.errorpages.bad_request"
@@ -22,6 +23,7 @@ handler500 = "config.errorpages.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/login/", LogIn.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("accounts/password/", OwnPassword.as_view(), name="password"),
     path("favicon.ico", favicon),
     path("admin/", desk.urls),
     path("", include("connectedsystems.health")),

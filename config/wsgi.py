@@ -1,8 +1,10 @@
 """The entry of WSGI servers: what would fail at the first request fails at the start instead."""
 
+import structlog
 from django.conf import settings
 from django.core import checks
 from django.core.wsgi import get_wsgi_application
+from django.db import connections
 from django.urls import get_resolver
 
 from config import env
@@ -11,8 +13,17 @@ from connectedsystems import share
 env.choose_settings()
 application = get_wsgi_application()
 
-for _found in checks.run_checks(tags=["connectedsystems"]):
+for _found in checks.run_checks(tags=["connectedsystems"], databases=["default"]):
     if _found.is_serious():
         env.stop(f"{_found.msg} {_found.hint or ''}".strip())
 share.divide(settings.WEB_THREADS)
 _ = get_resolver().url_patterns
+
+# What is unwise stops nothing; whoever reads the log of a start should see it there.
+_log = structlog.get_logger("config.wsgi")
+for _found in checks.run_checks(
+    tags=["connectedsystems"], include_deployment_checks=True, databases=["default"]
+):
+    if _found.level == checks.WARNING:
+        _log.warning("start_up_check", id=_found.id, told=_found.msg, hint=_found.hint)
+connections.close_all()

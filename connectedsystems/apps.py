@@ -9,4 +9,6 @@ class ConnectedSystemsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from connectedsystems import checks  # noqa: F401
+        from connectedsystems import checks, logins, lostkeys, vault  # noqa: F401
+
+        vault.ask_for_lost_keys(lostkeys.names)

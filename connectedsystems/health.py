@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
-from django.apps import apps
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
@@ -13,13 +11,11 @@ from django.urls import path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from connectedsystems.fields import SealedField
-from connectedsystems.vault import Sealed
+from connectedsystems import lostkeys
 
 OK = "ok"
 # A good answer of the slower checks is kept this many times as long as finding it took.
 _KEPT = 50
-_MOST_PREFIXES = 100
 
 _good_until = 0.0
 
@@ -68,44 +64,8 @@ def _migrations() -> str:
 
 
 def _vault_keys() -> str:
-    unknown = sorted({name for table, column in _columns() for name in _unknown(table, column)})
-    if not unknown:
-        return OK
-    return f"VAULT_KEYS lacks keys that stored secrets need: {', '.join(unknown)}."
-
-
-def _columns() -> Iterator[tuple[str, str]]:
-    for model in apps.get_models():
-        for field in model._meta.local_fields:
-            if isinstance(field, SealedField):
-                yield model._meta.db_table, str(field.column)
-
-
-def _unknown(table: str, column: str) -> Iterator[str]:
-    """Ids of keys that are in use in this column and not in the ring.
-
-    Sealed texts begin with their key's prefix: each query asks for one not seen yet.
-    """
-    quote = connection.ops.quote_name
-    seen: list[str] = []
-    while len(seen) < _MOST_PREFIXES:
-        others = " ".join([f"AND substr({quote(column)}, 1, %s) <> %s"] * len(seen))
-        values = [part for prefix in seen for part in (len(prefix), prefix)]
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT {quote(column)} FROM {quote(table)} "
-                f"WHERE {quote(column)} LIKE '1:%%:_%%' {others} LIMIT 1",
-                values,
-            )
-            row = cursor.fetchone()
-        if row is None:
-            return
-        sealed = Sealed.from_stored(row[0])
-        prefix = row[0][: row[0].rfind(":") + 1]
-        seen.append(prefix)
-        # A damaged text is its owner's trouble and no sign of a missing key.
-        if sealed.well_formed and not sealed.key_known:
-            yield prefix.split(":")[1].partition(".")[0]
+    unknown = lostkeys.unknown_names()
+    return lostkeys.told(unknown) if unknown else OK
 
 
 urlpatterns = [path("healthz", healthz), path("readyz", readyz)]

@@ -35,7 +35,10 @@ class Kept(Generic[Value]):
     def __len__(self) -> int:
         return len(self._values)
 
-    def forget(self) -> None:
-        """Keep nothing."""
+    def forget(self, *keys: Hashable) -> None:
+        """Keep nothing of these keys; nothing at all where none is given."""
         with self._guard:
-            self._values.clear()
+            for key in keys:
+                self._values.pop(key, None)
+            if not keys:
+                self._values.clear()

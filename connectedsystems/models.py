@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import uuid
@@ -17,9 +18,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from connectedsystems import configuration, redact, vault
+from connectedsystems import configuration, person, redact, vault
 from connectedsystems.diagnosis import Diagnosis, diagnose
-from connectedsystems.errors import VaultFailure
+from connectedsystems.errors import ConfigurationInvalid, VaultFailure
 from connectedsystems.fields import SealedField
 
 if TYPE_CHECKING:
@@ -117,6 +118,8 @@ class ConnectedSystem(models.Model):
 
     ``configuration`` holds the bundle's keys that are neither columns nor secrets (``oauth``,
     ``variables``, ...); ``secrets`` is a sealed JSON object (``client_secret``, ...).
+    ``unseen_reach`` is what no admin has looked at yet, if a designer made it lead elsewhere:
+    ``{"was": [...], "now": [...], "by": [...], "since": ...}``, see ``Configuration.reach``.
     """
 
     id = models.UUIDField("public id", primary_key=True, default=uuid.uuid4, editable=False)
@@ -135,6 +138,7 @@ class ConnectedSystem(models.Model):
     )
     configuration = models.JSONField(default=dict, blank=True)
     secrets = SealedField(null=True, blank=True, editable=False)
+    unseen_reach = models.JSONField(default=dict, blank=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -181,6 +185,14 @@ class ConnectedSystem(models.Model):
         )
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that users, their tokens and data are sent to; () where it cannot be read."""
+        try:
+            return self.parsed().hosts
+        except ConfigurationInvalid:
+            return ()
+
+    @property
     def host(self) -> str:
         return urlsplit(self.base_url).hostname or ""
 
@@ -197,8 +209,8 @@ class ConnectedSystem(models.Model):
         }
 
     def parsed(self) -> Configuration:
-        """What this system says, parsed once per process and version."""
-        return configuration.parsed(self.id, self.version, self.as_data)
+        """What this row says, whether it was saved so or not."""
+        return configuration.of_row(self.id, self.as_data())
 
     def place(self, column: str) -> str:
         """Where this row's sealed text belongs; ``secrets`` is the only sealed column."""
@@ -220,16 +232,42 @@ class ConnectedSystem(models.Model):
         )
 
 
+def data_of_version(system_id: uuid.UUID, version: int) -> dict[str, Any]:
+    """A system under the bundle's keys as it was saved under this version.
+
+    The row has it, or, where somebody saved since, its history.
+    Raises ConnectedSystem.DoesNotExist where neither does.
+    """
+    row = ConnectedSystem.objects.get(pk=system_id)
+    if row.version == version:
+        return row.as_data()
+    kept = ConfigurationVersion.objects.filter(system_id=system_id, number=version).first()
+    if kept is None:
+        raise ConnectedSystem.DoesNotExist
+    data: dict[str, Any] = kept.configuration
+    return data
+
+
 def secrets_place(system_id: uuid.UUID) -> str:
     """Where a system's secrets are sealed."""
     return vault.place("connectedsystems_connectedsystem", "secrets", system_id)
 
 
 def open_secrets(system_id: uuid.UUID, sealed: vault.Sealed | None) -> dict[str, Any]:
-    """Open a system's sealed JSON object of secrets. Raises VaultFailure."""
+    """Open a system's sealed JSON object of secrets. Raises VaultFailure, ``subject`` system.
+
+    ``decrypt_failed`` is said of those under a lost key alone, where the designer enters them
+    again; whatever else does not open is an admin's, ``key_missing``.
+    """
     if sealed is None:
         return {}
-    values: dict[str, Any] = json.loads(sealed.open(secrets_place(system_id)))
+    try:
+        text = sealed.open(secrets_place(system_id))
+    except VaultFailure as failure:
+        code = failure.code if "lost" in failure.facts else "key_missing"
+        damaged = {} if code == failure.code else {"damaged": True}
+        raise VaultFailure(code, subject="system", **damaged, **failure.facts) from None
+    values: dict[str, Any] = json.loads(text)
     redact.remember(*configuration.secret_texts(values))
     return values
 
@@ -404,10 +442,53 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
         code: str = "",
         reference: str = "",
         facts: dict[str, Any] | None = None,
+        address: str = "",
     ) -> AuditEvent:
-        """Write who did what to which system; ``facts`` hold no secrets."""
+        """Write who did what to which system; ``facts`` hold no secrets.
+
+        ``address`` need be given only where nobody is known to be the actor.
+        """
+        event = self._event(action, actor, system, subject)
+        event.outcome, event.code, event.reference = outcome, code, reference
+        event.facts, event.address = facts or {}, address
+        event.save(force_insert=True)
+        return event
+
+    def record_hourly(
+        self,
+        action: str,
+        *,
+        actor: Any = None,
+        system: ConnectedSystem | None = None,
+        subject: Any = None,
+        outcome: str = "failed",
+        code: str = "",
+        reference: str = "",
+        facts: dict[str, Any] | None = None,
+        address: str = "",
+        about: object = "",
+    ) -> None:
+        """The same for what comes again and again: the first of an hour, whoever writes it.
+
+        Of one action, code, person and system one is kept; ``about`` tells things apart that these
+        do not, such as the host that was refused.
+        """
+        event = self._event(action, actor, system, subject)
+        event.outcome, event.code, event.reference = outcome, code, reference
+        event.facts, event.address = facts or {}, address
+        event.set_address()
+        hour = int(timezone.now().timestamp() // 3600)
+        same = [action, code, event.system_id_text, event.subject_name, event.actor_name]
+        text = json.dumps([*same, event.address, str(about), hour])
+        event.once = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        # One statement and no question before it: of two processes one writes.
+        AuditEvent.objects.bulk_create([event], ignore_conflicts=True)
+
+    def _event(
+        self, action: str, actor: Any, system: ConnectedSystem | None, subject: Any
+    ) -> AuditEvent:
         real = actor if actor is not None and actor.is_authenticated else None
-        return self.create(
+        return AuditEvent(
             action=action,
             actor=real,
             actor_name=real.get_username() if real else "",
@@ -415,15 +496,15 @@ class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
             system_id_text=str(system.pk) if system else "",
             system_slug=system.slug if system else "",
             application_id_text=str(system.application_id) if system else "",
-            outcome=outcome,
-            code=code,
-            reference=reference,
-            facts=facts or {},
         )
 
 
 class AuditEvent(models.Model):
-    """One thing that somebody did, kept as text so that it outlives its people and systems."""
+    """One thing that somebody did, kept as text so that it outlives its people and systems.
+
+    ``address`` is the network address of the person who did it. ``once`` is set where only one
+    event of its kind is kept an hour.
+    """
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     action = models.CharField(max_length=64)
@@ -443,6 +524,8 @@ class AuditEvent(models.Model):
     code = models.CharField(max_length=64, blank=True)
     reference = models.CharField(max_length=16, blank=True)
     facts = models.JSONField(default=dict, blank=True)
+    address = models.CharField("network address", max_length=45, blank=True)
+    once = models.CharField(max_length=64, null=True, unique=True, editable=False)
 
     objects = AuditEventQuerySet.as_manager()
 
@@ -451,3 +534,22 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.outcome}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.set_address()
+        super().save(*args, **kwargs)
+
+    def set_address(self) -> None:
+        """Note where the person sits whose request this is; what the product does has no place."""
+        if self.actor_id and not self.address:
+            self.address = person.address()
+
+
+class LostKey(models.Model):
+    """A key of the vault that an admin has declared lost; ``name`` as ``vault.Sealed.key_name``."""
+
+    name = models.CharField(max_length=41, unique=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"lost key {self.name.partition('.')[0]}"

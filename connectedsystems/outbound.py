@@ -40,6 +40,7 @@ __all__ = [
     "deadline_in",
     "host_of",
     "mount",
+    "origin_of",
     "send",
     "time_limit",
     "uses_allowed_http",
@@ -154,6 +155,19 @@ def uses_allowed_http(url: str) -> bool:
     except OutboundFailure:
         return False
     return origin.scheme == "http"
+
+
+def origin_of(url: str) -> str:
+    """``scheme://host``, with the port where it is not the scheme's, read as a request reads it.
+
+    RFC 6454 §4. "" for a URL that would be refused. Two URLs lead to one server where these texts
+    are equal.
+    """
+    try:
+        origin, _ = addresses.split(url)
+    except OutboundFailure:
+        return ""
+    return f"{origin.scheme}://{origin.authority}"
 
 
 def time_limit(seconds: float) -> float:

@@ -35,6 +35,7 @@ _TOKEN = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}|[{}]")
 
 
 _BEHIND_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*[/?#]")
+_WRITTEN_AUTHORITY = re.compile(r"(?:[^/?#]*//)?[^/?#]*")
 _HOST_CHARACTERS = re.compile(r"[\w.-]+(?::[0-9]+)?")
 
 
@@ -125,6 +126,26 @@ def fill_url(template: str, values: Mapping[str, Any]) -> str:
         else:
             url += quote(value, safe="") if url else value
     return url
+
+
+def authority(template: str) -> str:
+    """A URL's template up to its path, as it is written: ``https://{site}.example.com``."""
+    found = _WRITTEN_AUTHORITY.match(template)
+    return found[0] if found else ""
+
+
+def names_in_host(template: str) -> frozenset[str]:
+    """The placeholders of a URL's template that say to which host it leads.
+
+    Those that :func:`fill_url` does not percent-encode, and those that only a value can bring
+    there: in ``{scheme}//{host}/`` the second stands in the host as well.
+    """
+    found, url = set(names(authority(template))), ""
+    for literal, name in _pieces(template):
+        if name is not None and not _BEHIND_AUTHORITY.match(url):
+            found.add(name)
+        url += literal if name is None else ("x" if url else "https://x")
+    return frozenset(found)
 
 
 def as_text(value: Any) -> str:

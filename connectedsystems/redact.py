@@ -7,7 +7,7 @@ import html
 import json
 import re
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -16,43 +16,71 @@ REDACTED = "[redacted]"
 SHORTEST = 4
 """Shorter values are left alone: replacing them would make text unreadable and hide nothing."""
 MOST = 200
-"""How many values one context keeps; the oldest go first, so a long job does not grow for ever."""
+"""How many values that a request merely came with are kept; the oldest go first. It is the limit
+of secrets too where no scope is open, as in a shell: a long job does not grow for ever."""
 
 _BASE64_SHORTEST = 8
 _ESCAPE = re.compile("%[0-9A-F]{2}")
 
 
 class _Secrets:
-    """What one context remembers. Its forms are made when a text is redacted, not before."""
+    """What one context remembers. Its forms are made when a text is redacted, not before.
 
-    __slots__ = ("forms", "values")
+    ``values`` are secrets, by their forms once those are made; in a scope none of them is dropped.
+    ``given`` is what a stranger may have put into a request, as many as they like: kept apart, so
+    that it pushes no secret out.
+    """
 
-    def __init__(self) -> None:
-        self.values: dict[str, None] = {}
+    __slots__ = ("forms", "given", "is_scope", "values")
+
+    def __init__(self, *, is_scope: bool) -> None:
+        self.values: dict[str, tuple[str, ...] | None] = {}
+        self.given: dict[str, tuple[str, ...] | None] = {}
+        self.is_scope = is_scope
         self.forms: list[str] | None = None
 
     def longest_first(self) -> list[str]:
         if self.forms is None:
-            forms = {form for value in self.values for form in _forms(value)}
-            self.forms = sorted(forms, key=len, reverse=True)
+            found: set[str] = set()
+            for known in (self.values, self.given):
+                for value, forms in known.items():
+                    if forms is None:
+                        known[value] = forms = tuple(_forms(value))
+                    found.update(forms)
+            self.forms = sorted(found, key=len, reverse=True)
         return self.forms
+
+    def keep(self, known: dict[str, tuple[str, ...] | None], value: str, most: int | None) -> None:
+        if value in known:
+            return
+        known[value] = None
+        self.forms = None
+        if most is not None and len(known) > most:
+            del known[next(iter(known))]
 
 
 _secrets: ContextVar[_Secrets | None] = ContextVar("connectedsystems_secrets", default=None)
 
 
 def remember(*values: str) -> None:
-    """Keep ``values`` out of every text that passes :func:`redact` in this context."""
+    """Keep these secrets out of every text that passes :func:`redact` in this context."""
+    secrets = _of_context()
+    for value in values:
+        secrets.keep(secrets.values, value, None if secrets.is_scope else MOST)
+
+
+def remember_given(*values: str) -> None:
+    """The same for what a request came with and what may be a secret: at most ``MOST`` of them."""
+    secrets = _of_context()
+    for value in values:
+        secrets.keep(secrets.given, value, MOST)
+
+
+def _of_context() -> _Secrets:
     secrets = _secrets.get()
     if secrets is None:
-        _secrets.set(secrets := _Secrets())
-    known = secrets.values
-    for value in values:
-        if value not in known:
-            known[value] = None
-            secrets.forms = None
-            if len(known) > MOST:
-                del known[next(iter(known))]
+        _secrets.set(secrets := _Secrets(is_scope=False))
+    return secrets
 
 
 def forget_all() -> None:
@@ -62,11 +90,14 @@ def forget_all() -> None:
 
 @contextmanager
 def scope() -> Iterator[None]:
-    """What is remembered inside is forgotten at the end; what was remembered before stays known."""
+    """What is remembered inside is forgotten at the end; what was remembered before stays known.
+
+    A job opens one for each of its rows.
+    """
     outer = _secrets.get()
-    inner = _Secrets()
+    inner = _Secrets(is_scope=True)
     if outer is not None:
-        inner.values = dict(outer.values)
+        inner.values, inner.given = dict(outer.values), dict(outer.given)
     token = _secrets.set(inner)
     try:
         yield
@@ -74,10 +105,16 @@ def scope() -> Iterator[None]:
         _secrets.reset(token)
 
 
+def scope_of_job() -> AbstractContextManager[None]:
+    """A scope where none is open, as for each call of a job; in a request its own goes on."""
+    secrets = _secrets.get()
+    return nullcontext() if secrets is not None and secrets.is_scope else scope()
+
+
 def redact(text: str) -> str:
     """``text`` with every remembered value, in each encoding it may travel in, replaced."""
     secrets = _secrets.get()
-    if secrets is None or not secrets.values or not text:
+    if secrets is None or not text:
         return text
     for form in secrets.longest_first():
         if form in text:
@@ -88,7 +125,7 @@ def redact(text: str) -> str:
 def redact_tree(value: Any) -> Any:
     """A copy of a tree of dicts, lists and tuples with every string redacted, keys included."""
     secrets = _secrets.get()
-    if secrets is None or not secrets.values:
+    if secrets is None or not (secrets.values or secrets.given):
         return value
     return _redact_tree(value)
 

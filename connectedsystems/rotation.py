@@ -23,10 +23,10 @@ def sealed_columns() -> Iterator[tuple[type[models.Model], str]]:
 
 
 def rotate() -> Counter[str]:
-    """Counts of ``resealed``, ``under the first key`` and ``not opened``; it can be run again.
+    """Counts of ``resealed``, ``under the first key``, ``not opened`` and ``lost`` with their key.
 
-    Each text is replaced only where it still is the one that was read, so a token renewed in
-    between stays.
+    It can be run again. Each text is replaced only where it still is the one that was read, so a
+    token renewed in between stays.
     """
     counts: Counter[str] = Counter()
     for model, column in sealed_columns():
@@ -45,8 +45,8 @@ def _reseal(model: type[models.Model], column: str, pk: Any) -> str:
     place = row.place(column)
     try:
         text = sealed.open(place)
-    except VaultFailure:
-        return "not opened"
+    except VaultFailure as failure:
+        return "lost" if "lost" in failure.facts else "not opened"
     changed = model._default_manager.filter(pk=pk, **{column: sealed}).update(
         **{column: vault.seal(text, place)}
     )

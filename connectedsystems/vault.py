@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -25,7 +26,7 @@ from connectedsystems.redact import remember
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12
-_VERSION = "1"
+VERSION = "1"
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _STORED = re.compile(r"1:[A-Za-z0-9_-]{1,32}\.[0-9a-f]{8}:[A-Za-z0-9_-]+")
 
@@ -68,6 +69,16 @@ class Sealed:
         return self._prefix in _ring().by_prefix
 
     @property
+    def key_name(self) -> str:
+        """``<key id>.<tag>`` of the key it was sealed with; "" where it is damaged."""
+        return self._prefix[2:-1] if self.well_formed else ""
+
+    @property
+    def key_missing(self) -> bool:
+        """Whether this process alone may lack its key: it is not in the ring, and not lost."""
+        return self.well_formed and not self.key_known and self.key_name not in _lost_keys()
+
+    @property
     def sealed_under_first(self) -> bool:
         """False: ``rotate_vault_keys`` still has to seal it again."""
         return self._prefix == _ring().first.prefix
@@ -83,7 +94,12 @@ class Sealed:
 
     @sensitive_variables()
     def open(self, place: str) -> str:
-        """The text. Raises VaultFailure ``decrypt_failed`` or ``key_missing`` (``name``: id)."""
+        """The text. Raises VaultFailure.
+
+        ``key_missing`` (fact ``name``: the key's id): the ring of this process lacks the key, and
+        another may have it. ``decrypt_failed``: damaged, moved, or (fact ``lost``: the key's id)
+        sealed under a key that an admin has declared lost.
+        """
         prefix, body = self._prefix, self.stored[self.stored.rfind(":") + 1 :]
         key = _ring().by_prefix.get(prefix)
         if key is None:
@@ -102,7 +118,31 @@ class Sealed:
     def _not_in_the_ring(self) -> VaultFailure:
         if not self.well_formed:
             return VaultFailure("decrypt_failed")
-        return VaultFailure("key_missing", name=self.stored.split(":")[1].split(".")[0])
+        name = self.key_name.partition(".")[0]
+        if self.key_name in _lost_keys():
+            return VaultFailure("decrypt_failed", lost=name)
+        return VaultFailure("key_missing", name=name)
+
+
+def _no_key_is_lost() -> frozenset[str]:
+    return frozenset()
+
+
+_lost_keys: Callable[[], frozenset[str]] = _no_key_is_lost
+
+
+def ask_for_lost_keys(names: Callable[[], frozenset[str]]) -> None:
+    """Let ``names`` say which keys are lost (as ``key_name``): they are rows, and none live here.
+
+    It is asked only about texts whose key is not in the ring.
+    """
+    global _lost_keys
+    _lost_keys = names
+
+
+def ring_names() -> frozenset[str]:
+    """The keys of the ring, as ``key_name`` names them."""
+    return frozenset(prefix[2:-1] for prefix in _ring().by_prefix)
 
 
 def place(table: str, column: str, *owners: object) -> str:
@@ -138,7 +178,7 @@ def parse_keys(text: str) -> Ring:
         if key_id in ids:
             raise ValueError(f"Key {number} repeats the id of an earlier key: give each its own.")
         ids.add(key_id)
-        prefix = f"{_VERSION}:{key_id}.{_tag(secret)}:"
+        prefix = f"{VERSION}:{key_id}.{_tag(secret)}:"
         keys[prefix] = Key(prefix, AESGCM(secret))
     return Ring(next(iter(keys.values())), keys)
 

@@ -9,10 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-
-from connectedsystems import placeholders
+from connectedsystems import expressions, placeholders
 from connectedsystems.errors import ConfigurationInvalid
 
 RESERVED_SLUGS: Final = frozenset({"held", "callback", "closing"})
@@ -117,10 +114,9 @@ class Box:
         text = self.text(key, required=required)
         if text:
             try:
-                jmespath.compile(text)
-            except JMESPathError as error:
-                reason = str(error).splitlines()[0].rstrip(": ")
-                self.refuse(key, f"is no JMESPath expression: {reason}.")
+                expressions.check(text)
+            except expressions.NoExpression as problem:
+                self.refuse(key, f"{problem}.")
         return text
 
     def choice(self, key: str, choices: Collection[str], default: str) -> str:

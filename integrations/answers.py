@@ -15,10 +15,10 @@ from typing import Any
 
 from connectedsystems.configuration import Configuration
 from connectedsystems.errors import CallFailure
+from connectedsystems.expressions import Budget, NotFound, TooCostly, find, for_call, is_true
 from connectedsystems.oauth.words import quoted
 from connectedsystems.outbound import Reply
 from connectedsystems.placeholders import as_text
-from integrations.expressions import NotFound, find, is_true
 
 LONGEST_QUOTE = 500
 LONGEST_WAIT = 3600
@@ -41,15 +41,25 @@ def _challenge_error(reply: Reply) -> str:
     return found.group(1) if found else ""
 
 
-def token_not_accepted(reply: Reply, system: Configuration) -> bool:
+def too_costly(reply: Reply, key: str, reason: object) -> CallFailure:
+    """The failure of a call whose expression ``key`` is over its bounds on this reply."""
+    facts = {"status": reply.status, "field": key, "too_costly": True}
+    return CallFailure("result_rule_failed", **facts, reason=f"{key}: {reason}")
+
+
+def token_not_accepted(reply: Reply, system: Configuration, budget: Budget | None = None) -> bool:
     """Whether the other system says that this token is no longer good: by default a 401.
 
     ``expired_when`` names other statuses, and a JMESPath that is true in such an answer (some
-    providers say it in a 200).
+    providers say it in a 200). ``budget``: that of the call. Raises CallFailure
+    ``result_rule_failed`` where the JMESPath is over its bounds.
     """
     rule = system.expired_when.get("json")
-    if rule and is_true(rule, _tree(reply)):
-        return True
+    try:
+        if rule and is_true(rule, _tree(reply), budget or for_call()):
+            return True
+    except TooCostly as reason:
+        raise too_costly(reply, "expired_when.json", reason) from None
     if reply.status < 400:
         return False
     error = _challenge_error(reply)
@@ -83,20 +93,29 @@ def plain_refusal(reply: Reply) -> bool:
     return reply.status == 403 and not lacks_scope(reply) and not is_rate_limited(reply)
 
 
-def failure_in(reply: Reply, success: str = "", error_message: str = "") -> CallFailure | None:
+def failure_in(
+    reply: Reply, success: str = "", error_message: str = "", budget: Budget | None = None
+) -> CallFailure | None:
     """The failure that a reply says, or None: for a 2xx, or as the JMESPath ``success`` says.
 
-    ``error_message``: a JMESPath of the other system's own words.
+    ``error_message``: a JMESPath of the other system's own words. ``budget``: that of the call.
     """
-    if success and is_true(success, _tree(reply)):
-        return None
+    budget = budget or for_call()
+    facts: dict[str, Any] = {"status": reply.status}
+    try:
+        if success and is_true(success, _tree(reply), budget):
+            return None
+    except TooCostly as reason:
+        if reply.status < 400:
+            return too_costly(reply, "success", reason)
+        # The status says what happened, and that is worth more than the rule.
+        facts["unread"] = f"success: {reason}"
     if 200 <= reply.status < 300:
         if not success:
             return None
-        words = quote_of(reply, error_message)
-        return CallFailure("success_rule_failed", status=reply.status, quote=words)
-    facts: dict[str, Any] = {"status": reply.status, "stage": "call"}
-    facts["quote"] = quote_of(reply, error_message)
+        facts |= quote_of(reply, error_message, budget)
+        return CallFailure("success_rule_failed", **facts)
+    facts |= {"stage": "call", **quote_of(reply, error_message, budget)}
     if lacks_scope(reply):
         found = _SCOPE.search(_challenge(reply))
         if found:
@@ -125,23 +144,31 @@ def retry_after(reply: Reply) -> int | None:
     return int(max(0.0, min(seconds, LONGEST_WAIT)))
 
 
-def quote_of(reply: Reply, error_message: str = "") -> str:
-    """The other system's own words about a failure: one line, at most 500 characters, redacted.
+def quote_of(reply: Reply, error_message: str, budget: Budget) -> dict[str, str]:
+    """The other system's own words about a failure, as facts.
 
-    They stand where ``error_message``, a JMESPath, finds them; else where most systems put theirs.
+    ``quote``: one line, at most 500 characters, redacted. They stand where ``error_message``, a
+    JMESPath, finds them; else where most systems put theirs. ``unread``: why ``error_message`` was
+    given up. The failure itself is known without it.
     """
     described = _DESCRIPTION.search(_challenge(reply))
     tree = _tree(reply)
-    words = _told(error_message, tree) or _words(tree)
-    words = words or (described.group(1) if described else "")
-    return quoted(_CONTROL.sub(" ", words).strip(), LONGEST_QUOTE)
+    facts: dict[str, str] = {}
+    words = ""
+    try:
+        words = _told(error_message, tree, budget)
+    except TooCostly as reason:
+        facts["unread"] = f"error_message: {reason}"
+    words = words or _words(tree) or (described.group(1) if described else "")
+    facts["quote"] = quoted(_CONTROL.sub(" ", words).strip(), LONGEST_QUOTE)
+    return facts
 
 
-def _told(error_message: str, tree: Any) -> str:
+def _told(error_message: str, tree: Any, budget: Budget) -> str:
     if not error_message:
         return ""
     try:
-        found = find(error_message, tree)
+        found = find(error_message, tree, budget)
     except NotFound:
         return ""
     if isinstance(found, list) and all(isinstance(each, str) for each in found):

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from connectedsystems import configuration, evidence
+from connectedsystems import configuration, evidence, redact
 from connectedsystems.errors import (
     Failure,
     InsideTransaction,
@@ -20,7 +20,7 @@ from connectedsystems.errors import (
 from connectedsystems.models import ConnectedSystem, new_reference
 from connectedsystems.outbound import Reply
 from integrations import held, record
-from integrations.conversation import MENDED_BY_USER, Call, definition_of
+from integrations.conversation import Call, definition_of, user_can_mend
 from integrations.definition import Definition
 from integrations.lookup import of_draft
 from integrations.models import HeldSubmission, Integration
@@ -45,14 +45,19 @@ def call(
 
 
 def deliver(submission: HeldSubmission, *, again: bool = False) -> IntegrationResponse | None:
-    """Send a held submission, at most once; None where it was or is being sent already."""
+    """Send a held submission, at most once; None where it was or is being sent already.
+
+    What does not open is not sent, and waits on: the response says why.
+    """
     refuse_inside_transaction()
     integration = submission.integration
     seconds = definition_of(integration.pk, integration.version).timeout
     try:
         values = submission.opened_inputs()
-    except VaultFailure:
-        return None
+    except VaultFailure as failure:
+        # Nothing is claimed: it waits until the key is there.
+        failure.facts["subject"] = "held submission"
+        return refused(integration.slug, submission.user, failure)
     if not held.claim(submission, seconds, again=again):
         return None
     outcome = make(
@@ -120,6 +125,13 @@ def _make(
     hold: bool = False,
     submission: HeldSubmission | None = None,
 ) -> Outcome:
+    with redact.scope_of_job():
+        return _talk(walk, inputs, hold=hold, submission=submission)
+
+
+def _talk(
+    walk: Call, inputs: Mapping[str, Any], *, hold: bool, submission: HeldSubmission | None
+) -> Outcome:
     started = time.monotonic()
     target, user = walk.target, walk.user
     failure: Failure | None = None
@@ -135,7 +147,7 @@ def _make(
             failure, reply = caught, getattr(caught, "reply", None)
     if failure is not None and target.usage == "modify" and _may_have_arrived(failure, reply):
         failure.facts["outcome_unknown"] = True
-    needs = failure is not None and failure.code in MENDED_BY_USER and walk.user_can_authorize
+    needs = failure is not None and walk.user_can_authorize and user_can_mend(failure)
     kept = submission if needs else None
     if hold and needs and target.usage == "modify":
         kept = held.hold(target.integration_id, user, values)

@@ -24,10 +24,11 @@ from connectedsystems.errors import (
     TokenUnavailable,
     VaultFailure,
 )
+from connectedsystems.expressions import Budget, NotFound, TooCostly, find, for_call
 from connectedsystems.kept import Kept
 from connectedsystems.models import (
     Authentication,
-    ConnectedSystem,
+    data_of_version,
     open_secrets,
     redirect_uri_of,
 )
@@ -36,7 +37,6 @@ from connectedsystems.outbound import Reply
 from integrations import answers, circuit, paging, request
 from integrations import inputs as typed
 from integrations.definition import Definition, read
-from integrations.expressions import NotFound, find
 from integrations.lookup import Target
 from integrations.models import Integration
 from integrations.response import result_of
@@ -51,6 +51,12 @@ REPEAT_PAUSE = (0.1, 0.4)
 LONGEST_RETRY_AFTER = 2
 
 _definitions: Kept[Definition] = Kept(most=10_000)
+
+
+def user_can_mend(failure: Failure) -> bool:
+    """Whether authorizing again helps; it brings no secret of the system's own back."""
+    of_user = failure.facts.get("subject", "authorization") == "authorization"
+    return failure.code in MENDED_BY_USER and of_user
 
 
 class Answered(CallFailure):
@@ -72,11 +78,7 @@ def definition_of(integration_id: Any, version: int) -> Definition:
 
 def configuration_of(system_id: Any, version: int) -> Configuration:
     """A system's parsed configuration, kept per process by version."""
-
-    def load() -> dict[str, Any]:
-        return ConnectedSystem.objects.get(pk=system_id).as_data()
-
-    return configuration.parsed(system_id, version, load)
+    return configuration.parsed(system_id, version, lambda: data_of_version(system_id, version))
 
 
 @dataclass(slots=True)
@@ -99,6 +101,8 @@ class Call:
     origin: str = field(init=False, default="")
     pages: paging.Pages | None = field(init=False, repr=False, default=None)
     is_shaped: bool = field(init=False, default=False)
+    budget: Budget = field(init=False, repr=False, default_factory=for_call)
+    """What this call's expressions may cost, on all its replies together."""
 
     def prepare(self) -> None:
         """Read what is to be said. Raises CallFailure ``not_allowed`` and VaultFailure."""
@@ -111,7 +115,7 @@ class Call:
         self.system = configuration_of(target.system_id, target.system_version)
         self.deadline = outbound.deadline_in(self.definition.timeout)
         if target.secrets is not None and self._needs_secrets:
-            self.secrets = self._opened_secrets()
+            self.secrets = open_secrets(target.system_id, target.secrets)
 
     def read(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The inputs' values. Raises InputInvalid, and TypeError for what is no input."""
@@ -129,12 +133,6 @@ class Call:
         """OAuth clients open theirs only when a token request is due."""
         kinds = (Authentication.API_KEY, Authentication.BASIC)
         return self.target.authentication in kinds or bool(self.system.secret_variables)
-
-    def _opened_secrets(self) -> dict[str, Any]:
-        try:
-            return open_secrets(self.target.system_id, self.target.secrets)
-        except VaultFailure as failure:
-            raise VaultFailure("key_missing", subject="system", **failure.facts) from None
 
     def run(self, values: Mapping[str, Any]) -> Reply:
         """Send the request, unless the system is left alone. Raises Failure."""
@@ -159,11 +157,12 @@ class Call:
         """What the reply says of a failure; one that was made of others has been asked before."""
         if self.is_shaped:
             return None
-        return answers.failure_in(reply, self.definition.success, self.definition.error_message)
+        definition = self.definition
+        return answers.failure_in(reply, definition.success, definition.error_message, self.budget)
 
     def _pages(self, values: Mapping[str, Any]) -> Reply:
         """All pages of a list as one reply; one that fails is the failure of the call."""
-        pages = self.pages = paging.Pages(self.definition.pagination)
+        pages = self.pages = paging.Pages(self.definition.pagination, self.budget)
         while True:
             try:
                 reply = self._talk(values)
@@ -187,10 +186,13 @@ class Call:
         try:
             if data is None and reply.body.strip() not in (b"", b"null"):
                 raise NotFound("the answer is no JSON")
-            shaped = paging.with_data(reply, find(self.definition.result, data))
+            shaped = paging.with_data(reply, find(self.definition.result, data, self.budget))
         except NotFound as reason:
             facts = {"status": reply.status, "field": "result", "reason": str(reason)}
             raise Answered("result_rule_failed", reply, **facts) from None
+        except TooCostly as reason:
+            failure = answers.too_costly(reply, "result", reason)
+            raise Answered(failure.code, reply, **failure.facts) from None
         self.is_shaped = True
         return shaped
 
@@ -221,13 +223,13 @@ class Call:
         token = tokens.usable_token(party, self.target.row, deadline=self.deadline)
         reply = self._send(values, token)
         for _ in range(2):
-            if not answers.token_not_accepted(reply, self.system):
+            if not self._not_accepted(reply):
                 break
             # A rejected token means that nothing was executed, so a write is repeated too. The
             # second round is for a token that somebody else's renewal ended on its way there.
             token = self._token_after_rejection(party, token, reply)
             reply = self._send(values, token)
-        if answers.token_not_accepted(reply, self.system):
+        if self._not_accepted(reply):
             tokens.end(token.row.id, token.version, "token_rejected")
             raise Answered("needs_authorization", reply, cause="token_rejected")
         if answers.plain_refusal(reply):
@@ -260,11 +262,11 @@ class Call:
         try:
             token = self._renewed(party, token)
         except TokenUnavailable as failure:
-            if failure.code in MENDED_BY_USER:
+            if user_can_mend(failure):
                 raise
             raise Answered("call_refused", reply, **self._refusal(reply)) from None
         reply = self._send(values, token)
-        if answers.token_not_accepted(reply, self.system):
+        if self._not_accepted(reply):
             tokens.end(token.row.id, token.version, "token_rejected")
             raise Answered("needs_authorization", reply, cause="token_rejected")
         if answers.plain_refusal(reply):
@@ -278,18 +280,27 @@ class Call:
         party = self._party(None)
         token = tokens.usable_token(party, self.target.row, deadline=self.deadline)
         reply = self._send(values, token)
-        if not answers.token_not_accepted(reply, self.system):
+        if not self._not_accepted(reply):
             return reply
         if not token.fresh and token.row.refusal_tried_version != token.version:
             token = self._renewed(party, token)
             reply = self._send(values, token)
-            if not answers.token_not_accepted(reply, self.system):
+            if not self._not_accepted(reply):
                 return reply
         tokens.remember_refusal(token.row.id, token.version)
         raise Answered("call_refused", reply, **self._refusal(reply))
 
+    def _not_accepted(self, reply: Reply) -> bool:
+        """Whether the token is no longer good. Raises Answered: a write may have been done."""
+        try:
+            return answers.token_not_accepted(reply, self.system, self.budget)
+        except CallFailure as failure:
+            raise Answered(failure.code, reply, **failure.facts) from None
+
     def _refusal(self, reply: Reply) -> dict[str, Any]:
-        failure = answers.failure_in(reply, error_message=self.definition.error_message)
+        failure = answers.failure_in(
+            reply, error_message=self.definition.error_message, budget=self.budget
+        )
         return failure.facts if failure else {}
 
     def _party(self, user_id: int | None) -> Party:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from authlinks.returned import came_back_for
 from authlinks.standing import standing_of
+from connectedsystems.diagnosis import Diagnosis, diagnose
 from connectedsystems.errors import InputInvalid, VaultFailure
 from integrations import call, conversation, files, inputs
 from integrations import held as holding
@@ -49,6 +50,9 @@ def _act(request: HttpRequest, submission: HeldSubmission, action: str) -> HttpR
         if _came_back(request, submission):
             return _deliver(request, submission, again=False)
         return redirect(submission.url)
+    if action in ("edit", "save") and _opened(submission)[1] is not None:
+        # What does not open cannot be shown, and saving would replace it.
+        return _show(request, submission)
     if action == "edit":
         return _show(request, submission, editing=True)
     if action == "save":
@@ -107,10 +111,19 @@ def _shown(wanted: inputs.Input, value: Any) -> Any:
     return ", ".join(map(str, value)) if wanted.type == "list" and value else value
 
 
+def _opened(submission: HeldSubmission) -> tuple[dict[str, Any], Diagnosis | None]:
+    """What was typed; where it does not open nothing, and why."""
+    try:
+        return submission.opened_inputs(), None
+    except VaultFailure as failure:
+        return {}, diagnose(failure.code, {**failure.facts, "subject": "held submission"})
+
+
 def _lacks_authorization(request: HttpRequest, submission: HeldSubmission) -> bool:
     """Whether sending it now would only lead to the authorization link."""
     system = submission.integration.connected_system
-    return system.has_user_authorizations and not standing_of(system, request.user).connected
+    standing = standing_of(system, request.user)
+    return system.has_user_authorizations and standing.can_authorize and not standing.connected
 
 
 def _show(
@@ -125,14 +138,16 @@ def _show(
     definition = conversation.definition_of(
         submission.integration_id, submission.integration.version
     )
-    try:
-        values = submission.opened_inputs()
-    except VaultFailure:
-        values = {}
+    values, shut = _opened(submission)
+    if shut is not None and response is None:
+        status = shut.status
     texts = inputs.as_texts(definition.inputs, values)
     state = submission.present_state
     goes_on = (
-        request.method == "GET" and state == HeldState.WAITING and _came_back(request, submission)
+        shut is None
+        and request.method == "GET"
+        and state == HeldState.WAITING
+        and _came_back(request, submission)
     )
     told = response is not None and response.needs_authorization
     context = {
@@ -144,9 +159,11 @@ def _show(
         "values": [(each.title, _shown(each, values.get(each.name))) for each in definition.inputs],
         "form": form or (form_for(definition, texts) if editing else None),
         "editing": editing,
+        "shut": shut,
         "response": response,
         "goes_on": goes_on,
         "lacks_authorization": state == HeldState.WAITING
+        and shut is None
         and not (told or goes_on or editing)
         and _lacks_authorization(request, submission),
     }

@@ -14,9 +14,9 @@ from typing import Any, Final
 from urllib.parse import quote, unquote_plus, urljoin, urlsplit
 
 from connectedsystems.errors import CallFailure, OutboundFailure
+from connectedsystems.expressions import Budget, NotFound, TooCostly, find, for_call
 from connectedsystems.outbound import Headers, Reply
 from connectedsystems.written import Box
-from integrations.expressions import NotFound, find
 
 STYLES: Final = ("link", "cursor", "page", "offset")
 MOST_PAGES: Final = 100
@@ -89,8 +89,9 @@ class Turn:
 class Pages:
     """The pages of one call as they come. ``number`` is the page that is asked for now."""
 
-    def __init__(self, rule: Mapping[str, Any]) -> None:
+    def __init__(self, rule: Mapping[str, Any], budget: Budget | None = None) -> None:
         self.rule = rule
+        self.budget = budget or for_call()
         self.number = 1
         self.size = 0
         self.turn: Turn | None = None
@@ -145,9 +146,11 @@ class Pages:
 
     def _found(self, key: str, tree: Any) -> Any:
         try:
-            return find(self.rule[key], tree)
+            return find(self.rule[key], tree, self.budget)
         except NotFound as reason:
             raise self._unfit(f"{key}: {reason}") from None
+        except TooCostly as reason:
+            raise self._unfit(f"pagination.{key}: {reason}", too_costly=True) from None
 
     def _same_origin(self, reply: Reply, url: Any) -> str:
         """The next page's address; a token never leaves for another host."""
@@ -168,8 +171,8 @@ class Pages:
             )
         return there.partition("#")[0]
 
-    def _unfit(self, reason: str) -> CallFailure:
-        return CallFailure("result_rule_failed", field="pagination", reason=reason)
+    def _unfit(self, reason: str, **facts: Any) -> CallFailure:
+        return CallFailure("result_rule_failed", field="pagination", reason=reason, **facts)
 
 
 def next_link(reply: Reply) -> str:

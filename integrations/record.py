@@ -9,7 +9,7 @@ import structlog
 from prometheus_client import Counter
 
 from authlinks import fresh
-from connectedsystems import evidence
+from connectedsystems import evidence, noticed
 from connectedsystems.evidence import Exchange
 from connectedsystems.redact import redact_tree
 from integrations.lookup import Target
@@ -67,6 +67,14 @@ def after(
         # Where a token could not be saved for five seconds, these need not be waited for as well.
         seconds = 0.0 if facts.get("unsaved") else fresh.SECONDS
         fresh.insist(lambda again: record.save(force_insert=not again), seconds)
+        noticed.note(
+            code,
+            facts,
+            system_id=target.system_id,
+            actor=user,
+            subject=user,
+            reference=response.reference,
+        )
     except fresh.LOST:
         # What the other system did is done; whoever asked for it hears of it all the same.
         log.error("call_not_recorded", reference=response.reference)

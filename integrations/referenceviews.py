@@ -16,7 +16,7 @@ from authlinks.models import AttemptOutcome, AuthorizationAttempt
 from connectedsystems import evidence
 from connectedsystems.diagnosis import Diagnosis, diagnose, quote
 from connectedsystems.errors import VaultFailure
-from connectedsystems.models import ConnectedSystem
+from connectedsystems.models import AuditEvent, ConnectedSystem
 from integrations.models import CallRecord
 from integrations.timeline import Story, Told, told
 
@@ -37,6 +37,8 @@ class Entry:
     quote: str
     shows_detail: bool
     steps: list[Told] | None
+    shut: Diagnosis | None = None
+    """Why the steps that were kept cannot be shown."""
 
     def as_text(self, reference: str) -> str:
         """What somebody who helps needs to know; no more than is on the page."""
@@ -77,6 +79,17 @@ def reference(request: HttpRequest, reference: str) -> HttpResponse:
     entries = entries_of(code, request.user)
     if not entries:
         raise Http404("no such reference")
+    for entry in entries:
+        if entry.user is not None and entry.user != request.user:
+            AuditEvent.objects.record_hourly(
+                "looked_at_reference",
+                actor=request.user,
+                subject=entry.user,
+                system=entry.system,
+                outcome="done",
+                reference=code,
+                about=code,
+            )
     context = {
         "code": code,
         "entries": entries,
@@ -144,6 +157,7 @@ def _entry(
     code: str,
     detail: bool,
 ) -> Entry:
+    steps, shut = _steps(record, reader, system, detail)
     return Entry(
         kind=kind,
         record=record,
@@ -154,20 +168,22 @@ def _entry(
         diagnosis=diagnose(code, record.facts) if code else None,
         quote=quote(record.facts),
         shows_detail=detail,
-        steps=_steps(record, reader, system, detail),
+        steps=steps,
+        shut=shut,
     )
 
 
 def _steps(
     record: Any, reader: Any, system: ConnectedSystem | None, detail: bool
-) -> list[Told] | None:
+) -> tuple[list[Told] | None, Diagnosis | None]:
+    """What happened, step by step; where it was kept and does not open, why."""
     try:
         steps = evidence.opened(record.timeline, record.place("timeline"))
-    except VaultFailure:
-        return None
+    except VaultFailure as failure:
+        return None, diagnose(failure.code, {**failure.facts, "subject": "timeline"})
     story = Story(
         system=system.name if system else "the other system",
         who="" if record.user in (None, reader) else record.user.get_username(),
         own=system is not None and not system.has_user_authorizations,
     )
-    return None if steps is None else told(steps, story, detail=detail)
+    return (None if steps is None else told(steps, story, detail=detail)), None

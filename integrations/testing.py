@@ -21,7 +21,7 @@ from django.test import Client
 from django.utils import timezone
 
 from authlinks.models import AttemptOutcome, Authorization, AuthorizationAttempt, State
-from connectedsystems import vault
+from connectedsystems import saving, vault
 from connectedsystems.diagnosis import CATALOGUE, GROUPS
 from connectedsystems.errors import (
     CallFailure,
@@ -32,6 +32,7 @@ from connectedsystems.errors import (
 )
 from connectedsystems.models import Application, Authentication, ConnectedSystem
 from connectedsystems.outbound import Headers, Reply
+from connectedsystems.saving import Wanted
 from integrations import call, conversation, held
 from integrations.models import HeldState, HeldSubmission, Integration, Usage
 
@@ -55,6 +56,7 @@ _CAUSES: Final[Mapping[State, tuple[str, dict[str, Any]]]] = {
     State.NEEDS_AUTHORIZATION: ("needs_authorization", {"cause": "refresh_refused"}),
     State.CONFIGURATION_CHANGED: ("configuration_changed", {}),
     State.CANNOT_BE_OPENED: ("decrypt_failed", {"subject": "authorization"}),
+    State.KEY_MISSING: ("key_missing", {"subject": "authorization"}),
 }
 _OAUTH: Final = {
     "client_id": "in-state",
@@ -217,14 +219,14 @@ def _system(slug: str) -> Iterator[ConnectedSystem]:
     application = Application.objects.create(
         slug=f"{_MADE_UP}{uuid.uuid4().hex}", name="In state", open_to_everyone=True
     )
-    made = ConnectedSystem.objects.create(
-        application=application,
-        slug=slug,
-        name=slug.replace("-", " ").capitalize(),
-        base_url="https://in-state.invalid",
-        authentication=Authentication.AUTHORIZATION_CODE,
-        configuration={"oauth": dict(_OAUTH)},
-    )
+    data = {
+        "slug": slug,
+        "name": slug.replace("-", " ").capitalize(),
+        "base_url": "https://in-state.invalid",
+        "authentication": Authentication.AUTHORIZATION_CODE,
+        "oauth": dict(_OAUTH),
+    }
+    made = saving.save(uuid.uuid4(), Wanted(application.pk, data), read=None, by=None).system
     try:
         yield made
     finally:
@@ -292,6 +294,8 @@ def _authorization_that(
         place = vault.place("another", "place")
     row.access_token = vault.seal(uuid.uuid4().hex, place)
     row.refresh_token = vault.seal(uuid.uuid4().hex, row.place("refresh_token"))
+    if stands == State.KEY_MISSING:
+        row.access_token = vault.Sealed.from_stored("1:in-state.00000000:AAAA")
     row.expires_at = now + timedelta(hours=1)
     if stands == State.REFRESH_DUE:
         row.expires_at = now - timedelta(minutes=1)

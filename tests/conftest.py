@@ -43,7 +43,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if reporter is None or hasattr(config, "workerinput"):
         return
     missing = [f"{name} ({why})" for name, why in environment.left_out().items()]
+    missing += sorted(_found_missing(reporter))
     reporter.write_line(f"left out: {', '.join(missing) or 'nothing'}")
+
+
+def _found_missing(reporter: Any) -> set[str]:
+    """What a test itself found to be missing: it skips with the words ``left out here: ...``."""
+    reasons = [str(report.longrepr[2]) for report in reporter.stats.get("skipped", [])]
+    begins = "Skipped: left out here: "
+    return {reason.removeprefix(begins) for reason in reasons if reason.startswith(begins)}
 
 
 def _uses_database(item: pytest.Item) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
+from authlinks.columns import obtained_columns
 from authlinks.models import AttemptOutcome, Authorization, AuthorizationAttempt
 from connectedsystems import vault
 from connectedsystems.models import Application, AuditEvent, ConfigurationVersion, ConnectedSystem
@@ -63,6 +64,7 @@ def make_authorization(system: ConnectedSystem, user: Any, **columns: Any) -> Au
         lifetime=3600,
         fingerprint=system.parsed().fingerprint(),
         authorized_at=timezone.now() - timedelta(days=3),
+        **obtained_columns(system.client()),
     )
     row.access_token = vault.seal(ACCESS_TOKEN, row.place("access_token"))
     row.refresh_token = vault.seal(REFRESH_TOKEN, row.place("refresh_token"))

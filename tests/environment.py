@@ -12,6 +12,13 @@ CHROMIUM = "/usr/bin/chromium"
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
 OTHER_SERVER = Path(__file__).resolve().parent.parent / ".venv/otherserver"
+FETCHED = OTHER_SERVER.parent / "proxies"
+PROXIES = {
+    name: shutil.which(
+        name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:{FETCHED}/usr/sbin:{FETCHED}/usr/bin"
+    )
+    for name in ("nginx", "caddy")
+}
 REQUIRED = {name for name in os.environ.get("TESTS_REQUIRE", "").split(",") if name}
 
 # Neither the process's environment nor .env is read.
@@ -39,6 +46,9 @@ def left_out() -> dict[str, str]:
         missing["redis"] = "nothing answers at TEST_REDIS_URL"
     if why := _no_other_server():
         missing["oidc-provider"] = why
+    for name, path in PROXIES.items():
+        if path is None:
+            missing[name] = "not there: make proxies"
     return missing
 
 

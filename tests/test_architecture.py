@@ -22,6 +22,9 @@ ROOMS = {
     "authlib": r"connectedsystems/oauth/.*",
     "joserfc": r"connectedsystems/oauth/.*",
     "cryptography": r"connectedsystems/vault\.py",
+    "publicsuffixlist": r"connectedsystems/domains\.py",
+    "jmespath": r"connectedsystems/expressions\.py",
+    "re2": r"connectedsystems/patterns\.py",
     "environ": r"config/env\.py",
     "django_environ": r"config/env\.py",
 }
@@ -100,6 +103,47 @@ def test_the_environment_is_read_in_one_room() -> None:
     }
     # The demo hands its own environment on to the servers that it starts.
     assert {reader for reader in readers if not reader.startswith("demo/")} == {"config/env.py"}
+
+
+_WRITES = {"save", "create", "update", "get_or_create", "update_or_create"}
+_WRITES |= {"bulk_create", "bulk_update", "save_base", "asave", "acreate", "aupdate"}
+_SYSTEMS = {"system", "connected_system", "obj", "found", "stored", "before", "made", "row"}
+
+
+def test_a_connected_system_is_written_in_one_room() -> None:
+    """Whoever writes the row elsewhere gives a version two meanings, or keeps no history."""
+    writing = {
+        f"{name(path)}:{node.lineno}"
+        for path in ours()
+        if name(path) != "connectedsystems/saving.py"
+        and any(text in path.read_text(encoding="utf-8") for text in ("ConnectedSystem", "system"))
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and _writes_a_system(node, path)
+    }
+    assert not writing
+
+
+def _writes_a_system(node: ast.Call, path: Path) -> bool:
+    made = node.func
+    if isinstance(made, ast.Name) and made.id == "ConnectedSystem":
+        return True  # a row that is made by hand is on its way to be saved
+    if not isinstance(made, ast.Attribute) or made.attr not in _WRITES:
+        return False
+    receiver = ast.unparse(made.value)
+    if "ConnectedSystem.objects" in receiver or "ConnectedSystem._" in receiver:
+        return True
+    last = receiver.split(".")[-1]
+    return last in {name for name in _SYSTEMS if _is_a_system(name, path)}
+
+
+def _is_a_system(variable: str, path: Path) -> bool:
+    """Whether a module says by annotation or by its query that this name is a system."""
+    text = path.read_text(encoding="utf-8")
+    annotated = rf"\b{variable}: (?:models\.)?ConnectedSystem\b"
+    asked = rf"\b{variable} = ConnectedSystem\.objects"
+    return variable in ("system", "connected_system") or bool(
+        re.search(annotated, text) or re.search(asked, text)
+    )
 
 
 def test_no_app_reaches_up_by_a_name() -> None:

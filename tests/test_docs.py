@@ -72,7 +72,8 @@ def variant_as_text(told: Diagnosis, variant: Variant) -> str:
         if text and text != getattr(told, name):
             parts.append(text)
     if variant.look_at:
-        parts.append(f"Look at: {FIELDS[variant.look_at]}.")
+        look = LOOK_AT.get(variant.look_at) or FIELDS[variant.look_at]
+        parts.append(f"Look at: {look}.")
     if variant.status and not parts:
         parts.append(f"The page has status {variant.status}.")
     return f"- *{variant.label[0].upper()}{variant.label[1:]}*: {' '.join(parts)}"

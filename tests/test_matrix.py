@@ -27,6 +27,7 @@ DESK_LEADS_ON: Row = (302, 403, 403, 302, 302, 302)
 MINE_LEADS_ON: Row = (302, 403, 403, 302, 404, 302)
 MINE: Row = (302, 403, 403, 200, 404, 200)
 ADMINS: Row = (302, 403, 403, 403, 403, 200)
+ADMINS_BY_POST: Row = (302, 403, 403, 403, 403, 405)
 NOBODY: Row = (302, 403, 403, 403, 403, 403)
 
 # Addresses by their route. One that is missing here fails the test.
@@ -69,6 +70,7 @@ ADDRESSES: dict[str, Row] = {
     "admin/connectedsystems/application/load/": DESK,
     "admin/connectedsystems/application/<path:object_id>/bundle/": MINE,
     "admin/connectedsystems/connectedsystem/known/": DESK,
+    "admin/connectedsystems/connectedsystem/<uuid:public_id>/looked-at/": ADMINS_BY_POST,
     "admin/connectedsystems/connectedsystem/draft/authorize/": DESK_BY_POST,
     "admin/connectedsystems/connectedsystem/draft/done/": DESK_BY_POST,
     "admin/connectedsystems/connectedsystem/draft/check/": DESK_BY_POST,

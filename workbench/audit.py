@@ -22,14 +22,23 @@ from workbench.site import desk
 class AuditEventAdmin(ReadOnly):
     """Events as they were written; a designer reads those of their applications."""
 
-    list_display = ("when", "action", "by", "subject_name", "system_slug", "outcome", "reason")
+    list_display = (
+        "when",
+        "action",
+        "by",
+        "address",
+        "subject_name",
+        "system_slug",
+        "outcome",
+        "reason",
+    )
     list_filter = ("action", "outcome", "system_slug", "at")
     list_per_page = 50
-    search_fields = ("actor_name", "subject_name", "system_slug", "reference", "action")
-    search_help_text = "Person, system, action or reference"
+    search_fields = ("actor_name", "subject_name", "system_slug", "reference", "action", "address")
+    search_help_text = "Person, network address, system, action or reference"
     ordering = ("-at", "-id")
     fieldsets = (
-        (None, {"fields": ("when", "action", "by", "subject_name", "system_slug")}),
+        (None, {"fields": ("when", "action", "by", "address", "subject_name", "system_slug")}),
         ("Outcome", {"fields": ("outcome", "why", "link", "details")}),
     )
 

@@ -15,11 +15,11 @@ from unfold.decorators import action, display
 
 from authlinks.disconnect import Ended, disconnect
 from authlinks.models import CONNECTED_STATES, Authorization, AuthorizationAttempt, State
+from connectedsystems import lostkeys
 from connectedsystems.diagnosis import diagnose
 from connectedsystems.errors import ConfigurationInvalid
-from connectedsystems.vault import Sealed
-from workbench import told
-from workbench.columns import key_prefix
+from workbench import looked, told
+from workbench.columns import key_prefix, shut_by_key
 from workbench.filters import CodeFilter
 from workbench.roles import ReadOnly, is_admin
 from workbench.site import desk
@@ -36,8 +36,11 @@ def present_state(authorization: Authorization) -> State:
     return authorization.state(fingerprint)
 
 
-def unreadable() -> int:
-    """How many authorizations no present key opens, told by the prefix of their sealed tokens."""
+def unreadable(*states: State) -> int:
+    """How many authorizations no present key opens, told by the prefix of their sealed tokens.
+
+    ``states``: only those whose key is missing here, or only those that nothing opens again.
+    """
     found = (
         Authorization.objects.filter(access_token__isnull=False)
         .order_by()
@@ -45,7 +48,20 @@ def unreadable() -> int:
         .values_list("prefix")
         .annotate(number=Count("pk"))
     )
-    return sum(number for prefix, number in found if not Sealed.from_stored(prefix).key_known)
+    shut = [(shut_by_key(prefix), number) for prefix, number in found]
+    return sum(number for state, number in shut if state and state in (states or (state,)))
+
+
+def _told_above() -> dict[str, Any]:
+    """What stands above the whole list of tokens that do not open."""
+    # By the prefix alone a text that is cut off looks like one of a missing key.
+    if missing := lostkeys.unknown_names():
+        return {
+            "key_missing": unreadable(State.KEY_MISSING),
+            "what_to_do": lostkeys.told(missing),
+            "unreadable": unreadable(State.CANNOT_BE_OPENED),
+        }
+    return {"unreadable": unreadable()}
 
 
 class Ends(admin.SimpleListFilter):
@@ -97,14 +113,16 @@ class AuthorizationAdmin(ReadOnly):
         )
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        number = unreadable() if is_admin(request) and not request.GET else 0
-        return super().changelist_view(request, {**(extra_context or {}), "unreadable": number})
+        looked.for_somebody(request)
+        above = _told_above() if is_admin(request) and not request.GET else {}
+        return super().changelist_view(request, {**(extra_context or {}), **above})
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Any:
         row = super().get_object(request, object_id, from_field)
         if row is not None:
+            looked.at_connections(request, row.user, row.system)
             row.desk_title = f"{self.whose(row)} at {row.system}"
         return row
 
@@ -124,6 +142,8 @@ class AuthorizationAdmin(ReadOnly):
 
     @display(description="how it goes on")
     def goes_on(self, row: Authorization) -> str:
+        if present_state(row) == State.KEY_MISSING:
+            return "Waits for its key in VAULT_KEYS"
         if present_state(row) not in CONNECTED_STATES:
             return "Over, until its user authorizes again"
         if row.refresh_token is not None:
@@ -214,9 +234,11 @@ def _announce(request: HttpRequest, whose: str, system: str, ended: Ended) -> No
             " revocation endpoint, or the tokens could not be opened.",
         )
     else:
-        told_of = diagnose("revocation_failed", ended.facts)
+        told_of = diagnose(ended.code, ended.facts)
+        there = "did not confirm that it is revoked there."
+        if ended.code == "not_revoked":
+            there = "was not asked to revoke it."
         messages.warning(
             request,
-            f"{what}: forgotten here, but {system} did not confirm that it is revoked there."
-            f" {told_of.cause} {told_of.fix}",
+            f"{what}: forgotten here, but {system} {there} {told_of.cause} {told_of.fix}",
         )

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.contrib.auth.models import Group
-from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
 from authlinks.models import Authorization
 from connectedsystems import configuration
 from connectedsystems.configuration import OAUTH, Configuration
 from connectedsystems.errors import ConfigurationInvalid, Failure, VaultFailure
-from connectedsystems.models import Application, AuditEvent, ConfigurationVersion, ConnectedSystem
+from connectedsystems.models import Application, ConnectedSystem, redirect_uri_of
+from connectedsystems.saving import COLUMNS
 from connectedsystems.written import Box, Errors
 from integrations import definition
 from integrations.models import Integration, IntegrationVersion
-from workbench import discovering, merging
+from workbench import bundlewriting, discovering, merging
+from workbench.bundlewriting import (
+    ApplicationWrite,
+    IntegrationWrite,
+    Plan,
+    SystemWrite,
+    state_of,
+)
 from workbench.discovering import Answer
 
 SECTIONS: Final = ("applications", "connected_systems", "integrations")
 EVERYONE: Final = "everyone"
 
-_SYSTEM_COLUMNS = (
-    "slug",
-    "name",
-    "description",
-    "base_url",
-    "authorization_message",
-    "authentication",
-)
+MOST: Final = {"applications": 200, "connected_systems": 500, "integrations": 2_000}
+"""Entries of one file, by section."""
+MOST_GROUPS: Final = 1_000
+MOST_MISTAKES: Final = 200
+_LOGO_OF: Final = "connected_system__logo"
 _SECRETS_OF = {
     "api_key": {"api_key"},
     "basic": {"password"},
@@ -80,6 +84,19 @@ class Loaded:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A file that was checked and compared, and not written yet.
+
+    ``changes``: (kind, slug, what was here, what will be) of each system and integration; of one
+    that is new, nothing was here.
+    """
+
+    loaded: Loaded
+    changes: list[tuple[str, str, Mapping[str, Any], Mapping[str, Any]]]
+    plan: Plan = field(repr=False)
+
+
 @sensitive_variables()
 def load(
     tree: object,
@@ -88,39 +105,71 @@ def load(
     actor: Any = None,
     within: Collection[uuid.UUID] | None = None,
     discovered: Mapping[str, Answer] | None = None,
+    audited_as: str = "",
 ) -> Loaded:
     """Write a bundle's tree: creates or updates by slug, deletes nothing.
 
-    ``discovered``: what ``discovering.of_bundle`` found, for a caller inside a transaction; else it
-    is fetched before this one's begins.
+    The parameters are those of ``prepare``. Raises ConfigurationInvalid, by key path, and then
+    nothing was written.
+    """
+    prepared = prepare(
+        tree,
+        accept_reauthorization=accept_reauthorization,
+        actor=actor,
+        within=within,
+        discovered=discovered,
+    )
+    prepared.plan.audited_as = audited_as
+    bundlewriting.write(prepared.plan)
+    return prepared.loaded
+
+
+@sensitive_variables()
+def prepare(
+    tree: object,
+    *,
+    accept_reauthorization: bool = False,
+    actor: Any = None,
+    within: Collection[uuid.UUID] | None = None,
+    discovered: Mapping[str, Answer] | None = None,
+) -> Prepared:
+    """Check and compare a bundle's tree, in no transaction: it may take seconds.
 
     ``within``: the applications whose systems and integrations may be written, while the
     applications themselves stay as they are; None lets everything be written.
-    Raises ConfigurationInvalid, by key path, and then nothing was written.
+    ``discovered``: what ``discovering.of_bundle`` found, where that was asked for before.
+    Raises ConfigurationInvalid, by key path.
     """
     errors = Errors()
     root = Box(tree, "", errors)
     root.only(SECTIONS)
+    sections = {section: _boxes(root, section) for section in SECTIONS}
+    if any(len(root.listing(section)) > MOST[section] for section in SECTIONS):
+        _raise_if_any(errors)
     if discovered is None:
         discovered = discovering.of_bundle(tree, within)
-    with transaction.atomic():
-        loading = _Loading(errors, accept_reauthorization, actor, within, discovered)
-        for box in _boxes(root, "applications"):
-            loading.application(box)
-        systems = [loading.system(box) for box in _boxes(root, "connected_systems")]
-        for box in _boxes(root, "integrations"):
-            loading.integration(box)
-        loading.integrations_not_in_the_file()
-        errors.raise_if_any()
-    return Loaded([each for each in systems if each is not None], loading.integrations)
+    loading = _Loading(errors, accept_reauthorization, actor, within, discovered)
+    loading.look_up(sections)
+    for box in sections["applications"]:
+        loading.application(box)
+    systems = [loading.system(box) for box in sections["connected_systems"]]
+    for box in sections["integrations"]:
+        loading.integration(box)
+    loading.integrations_not_in_the_file()
+    _raise_if_any(errors)
+    loaded = Loaded([each for each in systems if each is not None], loading.integrations)
+    return Prepared(loaded, loading.changes, loading.plan)
 
 
 def _boxes(root: Box, section: str) -> list[Box]:
     """The entries of a section; two of one slug are an error of the second."""
-    boxes = [
-        Box(data, f"{section}[{index}]", root.errors)
-        for index, data in enumerate(root.listing(section))
-    ]
+    listed = root.listing(section)
+    if len(listed) > MOST[section]:
+        root.refuse(
+            section, f"More than {MOST[section]:,} of them in one file: divide it into several."
+        )
+        return []
+    boxes = [Box(data, f"{section}[{index}]", root.errors) for index, data in enumerate(listed)]
     seen: set[Any] = set()
     for box in boxes:
         slug = box.data.get("slug")
@@ -130,8 +179,18 @@ def _boxes(root: Box, section: str) -> list[Box]:
     return boxes
 
 
+def _raise_if_any(errors: Errors) -> None:
+    """Raises ConfigurationInvalid; nobody reads more than a few hundred mistakes."""
+    if len(errors) <= MOST_MISTAKES:
+        errors.raise_if_any()
+        return
+    shown = Errors(itertools.islice(errors.items(), MOST_MISTAKES))
+    shown.add("", f"{len(errors) - MOST_MISTAKES:,} more mistakes are not shown.")
+    raise ConfigurationInvalid(shown)
+
+
 class _Loading:
-    """One load under way, inside its transaction."""
+    """One load under way: what is here already, and what the file makes of it."""
 
     def __init__(
         self,
@@ -146,16 +205,47 @@ class _Loading:
         self.discovered = discovered
         self.accepted = accept_reauthorization
         self.actor = actor
+        self.plan = Plan(actor)
+        self.changes: list[tuple[str, str, Mapping[str, Any], Mapping[str, Any]]] = []
         self.integrations: dict[str, str] = {}
-        self._touched: list[ConnectedSystem] = []
+        self._groups_named: set[str] = set()
+        self._touched: dict[uuid.UUID, tuple[str, Configuration]] = {}
         self._broken: set[str] = set()
+        self._systems: dict[str, tuple[ConnectedSystem, Configuration]] = {}
+        """Systems as they will be, by slug."""
+
+    def look_up(self, sections: Mapping[str, list[Box]]) -> None:
+        """Read all that the file names, with a few queries, however long it is."""
+        systems, integrations = sections["connected_systems"], sections["integrations"]
+        found = Integration.objects.filter(slug__in=_texts(integrations, "slug"))
+        self._stored_integrations = {
+            row.slug: row
+            for row in found.select_related("connected_system__application").defer(_LOGO_OF)
+        }
+        slugs = _texts(systems, "slug") | _texts(integrations, "connected_system")
+        rows = ConnectedSystem.objects.filter(slug__in=slugs).select_related("application")
+        self._stored = {row.slug: row for row in rows.defer("logo")}
+        named = _texts(sections["applications"], "slug") | _texts(systems, "application")
+        self._applications = {row.slug: row for row in Application.objects.filter(slug__in=named)}
+        keys = [row.pk for row in self._stored_integrations.values()]
+        versions = IntegrationVersion.objects.filter(integration__in=keys).order_by()
+        self._with_versions = set(versions.values_list("integration_id", flat=True).distinct())
+        for row in self._applications.values():
+            self._remember(row, f"applications.{row.slug}")
+        for box in systems:
+            if row_here := self._stored.get(box.data.get("slug", "")):
+                self._remember(row_here, box.path)
+
+    def _remember(self, row: Any, path: str) -> None:
+        """The load ends where this row is another one when it is written."""
+        self.plan.read.setdefault(type(row), {}).setdefault(row.pk, (path, state_of(row)))
 
     # Applications
 
     def application(self, box: Box) -> None:
         box.only(("slug", "name", "designers", "members"))
         slug = box.slug()
-        found = Application.objects.filter(slug=slug).first()
+        found = self._applications.get(slug)
         if self.within is not None:
             self._mine(box, "slug", found)
             return
@@ -166,14 +256,17 @@ class _Loading:
         if self._has_errors(box):
             return
         application = found or Application(slug=slug)
+        before = state_of(application)
         application.name = name or application.name
+        groups: dict[str, list[str]] = {} if designers is None else {"designers": designers}
         if everyone or members is not None:
             application.open_to_everyone = everyone
-        application.save()
-        if designers is not None:
-            application.designers.set(designers)
-        if everyone or members is not None:
-            application.members.set(members or [])
+            groups["members"] = members or []
+        self._applications[slug] = application
+        changed = state_of(application) != before
+        self.plan.applications.append(
+            ApplicationWrite(application, found is None, box.path, groups, changed)
+        )
 
     def _mine(self, box: Box, key: str, application: Application | None) -> bool:
         """Whether this application may be written to; refused at this key where it may not."""
@@ -183,21 +276,26 @@ class _Loading:
         box.refuse(key, "does not belong to an application that you design.")
         return False
 
-    def _groups(self, box: Box, key: str) -> list[Group] | None:
-        """The groups of these names, made if missing; None where the key is absent."""
+    def _groups(self, box: Box, key: str) -> list[str] | None:
+        """The names of groups, which are made if missing; None where the key is absent."""
         if not box.has(key):
             return None
         names = box.listing(key)
         if not all(isinstance(name, str) and 0 < len(name) <= 150 for name in names):
             box.refuse(key, "is a list of names of groups, each a text.")
             return None
-        return [Group.objects.get_or_create(name=name)[0] for name in names]
+        self._groups_named |= set(names)
+        if len(names) > MOST_GROUPS or len(self._groups_named) > MOST_GROUPS:
+            box.refuse(key, f"More than {MOST_GROUPS:,} groups in one file: divide it.")
+            return None
+        return names
 
     # Systems
 
+    @sensitive_variables()
     def system(self, box: Box) -> LoadedSystem | None:
         slug = box.slug()
-        found = ConnectedSystem.objects.select_related("application").filter(slug=slug).first()
+        found = self._stored.get(slug)
         if found is not None and not self._mine(box, "slug", found.application):
             self._broken.add(slug)
             return None
@@ -208,23 +306,32 @@ class _Loading:
             self._broken.add(slug)
             return None
         data, secrets, system_configuration = parsed
-        system = found or ConnectedSystem(id=public_id or uuid.uuid4(), slug=slug)
         ended = self._ended(box, found, system_configuration)
-        ConfigurationVersion.objects.begin(system.pk)
-        change = _write_system(system, application, data, secrets, is_new=found is None)
-        self._touched.append(system)
-        if change != "unchanged":
-            ConfigurationVersion.objects.write(system, self.actor, "bundle")
-            AuditEvent.objects.record(
-                "load_bundle",
-                actor=self.actor,
-                system=system,
-                outcome=change,
-                facts={"reauthorizations": ended} if ended else {},
+        system_id = found.pk if found else public_id or uuid.uuid4()
+        self._touched[system_id] = slug, system_configuration
+        change = "created" if found is None else "updated"
+        if found is not None and _is_same(found, application, data, secrets):
+            change = "unchanged"
+        else:
+            self.plan.systems.append(
+                SystemWrite(
+                    system_id,
+                    application.pk,
+                    data,
+                    secrets,
+                    read=found.version if found else None,
+                    facts={"reauthorizations": ended} if ended else {},
+                )
             )
+        before = {**found.as_data(), "application": found.application.slug} if found else {}
+        self.changes.append(
+            ("Connected system", slug, before, {**data, "application": application.slug})
+        )
+        system = ConnectedSystem(id=system_id, slug=slug, application=application)
+        self._systems[slug] = system, system_configuration
         return LoadedSystem(
             slug=slug,
-            redirect_uri=system.redirect_uri,
+            redirect_uri=redirect_uri_of(system_id),
             change=change,
             reauthorizations=ended,
             missing=system_configuration.missing_secrets(secrets),
@@ -245,15 +352,19 @@ class _Loading:
                 "is fixed for the life of a system, for the redirect URI holds it: "
                 f"remove it, or write {found.pk}.",
             )
-        elif found is None and ConnectedSystem.objects.filter(pk=public_id).exists():
+        elif found is None and self._is_taken(public_id):
             box.refuse("public_id", "belongs to another system; choose another, or leave it out.")
         return public_id
+
+    def _is_taken(self, public_id: uuid.UUID) -> bool:
+        here = public_id in self._touched
+        return here or ConnectedSystem.objects.filter(pk=public_id).exists()
 
     def _application(self, box: Box, found: ConnectedSystem | None) -> Application | None:
         slug = box.text("application", required=found is None, longest=64)
         if not slug:
             return found.application if found else None
-        application = Application.objects.filter(slug=slug).first()
+        application = self._applications.get(slug)
         if not self._mine(box, "application", application):
             return None
         if application is None:
@@ -323,62 +434,89 @@ class _Loading:
 
     def integration(self, box: Box) -> None:
         slug = box.slug()
-        path = "connected_system__application"
-        found = Integration.objects.select_related(path).filter(slug=slug).first()
+        found = self._stored_integrations.get(slug)
         if found is not None and not self._mine(box, "slug", found.connected_system.application):
             return
-        system = self._system_of(box, found)
-        if system is None or self._has_errors(box):
+        chosen = self._system_of(box, found)
+        if chosen is None or self._has_errors(box):
             return
+        system, system_configuration = chosen
         stored = found.as_data() if found else {}
         data = {k: v for k, v in {**stored, **box.data}.items() if v is not None}
         try:
-            parsed = definition.parse(data, configuration.read(system.as_data()))
+            parsed = definition.parse(data, system_configuration)
         except ConfigurationInvalid as invalid:
             self.errors.take(invalid, box.path)
             return
-        integration = found or Integration(slug=slug)
-        IntegrationVersion.objects.begin(integration.pk)
-        self.integrations[slug] = _write_integration(
-            integration, system, data, parsed, is_new=found is None
-        )
-        if self.integrations[slug] != "unchanged":
-            IntegrationVersion.objects.write(integration, self.actor, "bundle")
+        if found is not None:
+            self._remember(found, box.path)
+        before = {**stored, "connected_system": found.connected_system.slug} if found else {}
+        row = found or Integration(slug=slug)
+        change = _fill_integration(row, system, data, parsed, is_new=found is None)
+        self.integrations[slug] = change
+        after = {**row.as_data(), "connected_system": system.slug}
+        self.changes.append(("Integration", slug, before, after))
+        if change != "unchanged":
+            kept = found is None or found.pk in self._with_versions
+            self.plan.integrations.append(
+                IntegrationWrite(row, found is None, None if kept else before)
+            )
 
-    def _system_of(self, box: Box, found: Integration | None) -> ConnectedSystem | None:
+    def _system_of(
+        self, box: Box, found: Integration | None
+    ) -> tuple[ConnectedSystem, Configuration] | None:
+        """The system of an integration, as it will be, and what it will say."""
         slug = box.text("connected_system", required=found is None, longest=64)
         if not slug:
-            return found.connected_system if found else None
-        system = ConnectedSystem.objects.select_related("application").filter(slug=slug).first()
+            if found is None:
+                return None
+            slug = found.connected_system.slug
+            self._stored.setdefault(slug, found.connected_system)
         if slug in self._broken:
             return None
+        if slug in self._systems:
+            return self._systems[slug]
+        system = self._stored.get(slug)
         if not self._mine(box, "connected_system", system.application if system else None):
             return None
-        if system is None and slug not in self._broken:
+        if system is None:
             box.refuse(
                 "connected_system",
                 f"There is no connected system {slug}: add it to connected_systems.",
             )
-        return None if slug in self._broken else system
+            return None
+        self._remember(system, f"connected_systems.{slug}")
+        self._systems[slug] = system, configuration.read(system.as_data())
+        return self._systems[slug]
 
     def integrations_not_in_the_file(self) -> None:
         """A system's change may take away what its other integrations use."""
-        for system in self._touched:
-            system_configuration = configuration.read(system.as_data())
-            others = Integration.objects.filter(connected_system=system)
-            for integration in others.exclude(slug__in=self.integrations):
-                try:
-                    definition.parse(integration.as_data(), system_configuration)
-                except ConfigurationInvalid as invalid:
-                    for path, sentences in invalid.errors.items():
-                        for sentence in sentences:
-                            self.errors.add(
-                                f"connected_systems.{system.slug}",
-                                f"Its integration {integration.slug}, {path}: {sentence}",
-                            )
+        self.plan.touched = frozenset(self._touched)
+        others = Integration.objects.filter(connected_system__in=self._touched)
+        for integration in others.exclude(slug__in=self.integrations).iterator(chunk_size=500):
+            slug, system_configuration = self._touched[integration.connected_system_id]
+            self._remember(integration, f"connected_systems.{slug}")
+            try:
+                definition.parse(integration.as_data(), system_configuration)
+            except ConfigurationInvalid as invalid:
+                for path, sentences in invalid.errors.items():
+                    for sentence in sentences:
+                        self.errors.add(
+                            f"connected_systems.{slug}",
+                            f"Its integration {integration.slug}, {path}: {sentence}",
+                        )
 
     def _has_errors(self, box: Box) -> bool:
+        if len(self.errors) > MOST_MISTAKES:
+            # Nobody reads on, and comparing each box with all of them would take minutes.
+            _raise_if_any(self.errors)
         return any(path == box.path or path.startswith(f"{box.path}.") for path in self.errors)
+
+
+def _texts(boxes: list[Box], key: str) -> set[str]:
+    """What these boxes have under a key, where it is text that can be a slug."""
+    values = (box.data.get(key) for box in boxes)
+    return {value for value in values if isinstance(value, str) and 0 < len(value) <= 64}
 
 
 @sensitive_variables()
@@ -390,11 +528,13 @@ def _stored_secrets(
     try:
         return found.opened_secrets()
     except VaultFailure as failure:
-        if not new:
+        if not new or failure.code == "key_missing" and "damaged" not in failure.facts:
+            # Where only this process lacks the key, writing would drop what others can open.
             box.refuse(
                 "slug",
                 f"The stored secrets cannot be opened ({failure.code}): write them into the file "
-                "anew, or start with the VAULT_KEYS they were sealed under.",
+                "anew, or start with the VAULT_KEYS they were sealed under. A key that is lost for "
+                "ever is declared so first: manage.py rotate_vault_keys --lost ID.",
             )
         return {}
 
@@ -418,36 +558,25 @@ def _wanted_secrets(secrets: Mapping[str, Any], parsed: Configuration) -> dict[s
 
 
 @sensitive_variables()
-def _write_system(
-    system: ConnectedSystem,
+def _is_same(
+    stored: ConnectedSystem,
     application: Application,
     data: Mapping[str, Any],
     secrets: dict[str, Any],
-    *,
-    is_new: bool,
-) -> str:
-    columns: dict[str, str] = {key: data.get(key) or "" for key in _SYSTEM_COLUMNS}
+) -> bool:
+    """Whether nothing of a stored system would change."""
+    columns = {key: data.get(key) or "" for key in COLUMNS}
     columns["authentication"] = columns["authentication"] or "none"
-    rest = {key: value for key, value in data.items() if key not in _SYSTEM_COLUMNS}
-    same = (
-        not is_new
-        and system.application_id == application.pk
-        and all(getattr(system, key) == value for key, value in columns.items())
-        and system.configuration == rest
-        and _same_secrets(system, secrets)
+    rest = {key: value for key, value in data.items() if key not in COLUMNS}
+    return (
+        stored.application_id == application.pk
+        and all(getattr(stored, key) == value for key, value in columns.items())
+        and stored.configuration == rest
+        and _same_secrets(stored, secrets)
     )
-    if same:
-        return "unchanged"
-    for key, value in columns.items():
-        setattr(system, key, value)
-    system.application = application
-    system.configuration = rest
-    system.seal_secrets(secrets)
-    system.version = 1 if is_new else system.version + 1
-    system.save(force_insert=is_new)
-    return "created" if is_new else "updated"
 
 
+@sensitive_variables()
 def _same_secrets(system: ConnectedSystem, secrets: dict[str, Any]) -> bool:
     try:
         return system.opened_secrets() == secrets
@@ -455,7 +584,7 @@ def _same_secrets(system: ConnectedSystem, secrets: dict[str, Any]) -> bool:
         return False
 
 
-def _write_integration(
+def _fill_integration(
     integration: Integration,
     system: ConnectedSystem,
     data: Mapping[str, Any],
@@ -463,6 +592,7 @@ def _write_integration(
     *,
     is_new: bool,
 ) -> str:
+    """Make the row what the file says; ``created``, ``updated``, or ``unchanged``."""
     columns = ("slug", "name", "usage", "connected_system")
     rest = {key: value for key, value in data.items() if key not in columns}
     same = (
@@ -478,7 +608,6 @@ def _write_integration(
     integration.usage = parsed.usage
     integration.definition = rest
     integration.version = 1 if is_new else integration.version + 1
-    integration.save(force_insert=is_new)
     return "created" if is_new else "updated"
 
 

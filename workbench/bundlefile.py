@@ -6,18 +6,20 @@ as. No sentence of an error quotes the file: any line of it may hold a secret.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import yaml
-
+from connectedsystems import json
+from connectedsystems.bounds import Bounds
 from connectedsystems.errors import ConfigurationInvalid
 from connectedsystems.written import Errors
+from workbench import yamltree
 
 LARGEST: Final = 1_000_000
 """Bytes of a file."""
+BOUNDS: Final = Bounds(nodes=100_000, depth=100, text=250_000, characters=LARGEST)
+_DIALECT: Final = yamltree.Dialect(BOUNDS, yamltree.older_value)
 
 _NAME = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # YAML cannot hold ${NAME} unquoted within {…}: while it is parsed, these stand for the braces.
@@ -41,11 +43,6 @@ def read(raw: bytes, values: Mapping[str, str]) -> Any:
     return tree
 
 
-def plain(raw: bytes) -> Any:
-    """The tree of a file in which nothing is filled in. Raises ConfigurationInvalid."""
-    return _tree(_text(raw))
-
-
 def _text(raw: bytes) -> str:
     try:
         return raw.decode("utf-8-sig")
@@ -64,43 +61,19 @@ def _tree(text: str) -> Any:
     try:
         if text.lstrip().startswith("{"):
             return _json_or_yaml(text)
-        return yaml.load(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        raise _invalid(_where(error)) from None
-    except yaml.YAMLError:
-        raise _invalid("The file holds characters that YAML does not allow.") from None
-    except RecursionError:
-        raise _invalid("The file is nested too deeply.") from None
+        return yamltree.read(text, _DIALECT)
+    except (yamltree.NotYaml, json.NotJson) as mistake:
+        raise _invalid(str(mistake)) from None
 
 
 def _json_or_yaml(text: str) -> Any:
     """A file that begins with a brace is JSON, or else YAML in its flow style."""
     try:
-        return json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        if len(text) > LARGEST:
-            raise _invalid(f"Line {error.lineno}, column {error.colno}: this is no JSON.") from None
-        return yaml.load(text, Loader=_Loader)
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise _invalid(f"The key {key} stands there twice in one place.")
-        found[key] = value
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise _invalid(f"{name} is no JSON.")
-
-
-def _where(error: yaml.MarkedYAMLError) -> str:
-    mark = error.problem_mark
-    place = f"Line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    words = ", ".join(filter(None, (error.context, error.problem))) or "this is no YAML"
-    return f"{place}{words}."
+        return json.read(text, BOUNDS)
+    except json.NotJson as mistake:
+        if not mistake.is_syntax:
+            raise
+        return yamltree.read(text, _DIALECT)
 
 
 def _fill(tree: Any, values: Mapping[str, str], path: str, errors: Errors) -> Any:
@@ -137,39 +110,6 @@ def _value(name: str, values: Mapping[str, str], path: str, errors: Errors) -> s
             f"or put {name} into BUNDLE_ENV_ALLOW.",
         )
     return ""
-
-
-class _Loader(yaml.SafeLoader):
-    """``safe_load`` without aliases, merge keys, repeated keys, dates."""
-
-    yaml_implicit_resolvers = {
-        first: [(tag, rule) for tag, rule in rules if not tag.endswith((":timestamp", ":merge"))]
-        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(
-                problem="an alias (*name) is not allowed: write the value out", problem_mark=mark
-            )
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(
-                    problem="a key is a single text", problem_mark=key_node.start_mark
-                )
-            if key_node.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {key_node.value} stands there twice",
-                    problem_mark=key_node.start_mark,
-                )
-            seen.add(key_node.value)
-        found: dict[Any, Any] = super().construct_mapping(node, deep=deep)
-        return found
 
 
 def _invalid(sentence: str) -> ConfigurationInvalid:

@@ -52,11 +52,15 @@ def of_bundle(tree: object, within: Collection[uuid.UUID] | None = None) -> dict
 def _written(
     boxes: list[Any], within: Collection[uuid.UUID] | None
 ) -> Iterator[tuple[str, Configuration]]:
-    for box in boxes:
-        slug = box.get("slug") if isinstance(box, Mapping) else None
-        if not isinstance(slug, str) or len(slug) > 64:
-            continue
-        found = ConnectedSystem.objects.filter(slug=slug).first()
+    by_slug = {
+        box["slug"]: box
+        for box in boxes
+        if isinstance(box, Mapping) and isinstance(box.get("slug"), str) and len(box["slug"]) <= 64
+    }
+    rows = ConnectedSystem.objects.filter(slug__in=by_slug).defer("logo")
+    stored = {row.slug: row for row in rows}
+    for slug, box in by_slug.items():
+        found = stored.get(slug)
         if found and within is not None and found.application_id not in within:
             continue
         try:

@@ -29,7 +29,7 @@ from django.views.decorators.http import require_GET, require_POST
 from authlinks import limits
 from authlinks.models import AttemptOutcome, AuthorizationAttempt
 from authlinks.navigation import private
-from connectedsystems import configuration, outbound
+from connectedsystems import configuration, noticed, outbound
 from connectedsystems.configuration import AUTHORIZATION_CODE, Configuration
 from connectedsystems.errors import ConfigurationInvalid, Failure
 from connectedsystems.models import ConnectedSystem, redirect_uri_of
@@ -109,8 +109,10 @@ def authorize(request: HttpRequest, model_admin: Any) -> HttpResponse:
     except Refused as refused:
         return _answer(request, refused.says, status=400)
     except ConfigurationInvalid as invalid:
+        noticed.note_mistakes(invalid.errors)
         return _answer(request, says.mistakes(mistakes_in(invalid)), status=400)
     except Failure as failure:
+        noticed.note(failure.code, failure.facts, system_id=draft.birth.public_id)
         return _answer(request, says.failure(failure.code, failure.facts), status=400)
     if not _wants_json(request):
         return private(HttpResponseRedirect(url))
@@ -154,6 +156,7 @@ def check(request: HttpRequest, model_admin: Any) -> HttpResponseBase:
     except Refused as refused:
         return _answer(request, refused.says, status=400)
     except ConfigurationInvalid as invalid:
+        noticed.note_mistakes(invalid.errors)
         return _answer(request, says.mistakes(mistakes_in(invalid)), status=400)
     except Failure as failure:
         return _answer(request, says.failure(failure.code, failure.facts), status=400)

@@ -9,7 +9,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.template.loader import render_to_string
 from django.views.decorators.debug import sensitive_variables
 
-from connectedsystems import doctor, redact
+from connectedsystems import doctor, noticed, person, redact
 from connectedsystems.configuration import Configuration
 from connectedsystems.models import redirect_uri_of
 from workbench import offers
@@ -35,12 +35,17 @@ def stream(
     if not bare:
         head, tail = render_to_string(_PAGE, {"here": _HERE}, request).split(_HERE)
     uri = redirect_uri_of(public_id)
+    address = person.address()
 
     def pieces() -> Iterator[str]:
-        # The request's own scope of redaction has ended when this runs.
+        # When this runs the request's own scope of redaction has ended, and who asks is forgotten.
         with redact.scope():
             yield head
             for step in doctor.examine(parsed, secrets, uri):
+                with person.at(address, lambda: request.user):
+                    noticed.note(
+                        step.code, {"field": step.look_at or step.name}, system_id=public_id
+                    )
                 yield _item(step)
             yield tail
 

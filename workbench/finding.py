@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from authlinks import limits
 from authlinks.navigation import private
-from connectedsystems import outbound
+from connectedsystems import noticed, outbound
 from connectedsystems.errors import Failure
 from connectedsystems.oauth import discovery
 from connectedsystems.oauth.discovery import Metadata
@@ -46,6 +46,7 @@ def find(request: HttpRequest, model_admin: Any) -> HttpResponse:
         found = discovery.find(address)
     except Failure as failure:
         failure.facts["stage"] = "discovery"
+        noticed.note(failure.code, failure.facts)
         return _answer(request, {"says": says.failure(failure.code, failure.facts)})
     return _answer(
         request, {"host": outbound.host_of(found.address), "offers": _of(request, found)}

@@ -89,7 +89,14 @@ class Integrations(Versioned):
         }
         js: ClassVar[list[forms.Script]] = [
             forms.Script(f"js/{name}.js", defer=True)
-            for name in ("authorize", "tabs", "row-editor", "integration-form", "focus-problem")
+            for name in (
+                "popup",
+                "authorize",
+                "tabs",
+                "row-editor",
+                "integration-form",
+                "focus-problem",
+            )
         ]
 
     @display(description="Usage", label={"Queries data": "info", "Modifies data": "warning"})

@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from connectedsystems import json
+from connectedsystems.bounds import Bounds
 from connectedsystems.configuration import BUILT_IN_NAMES
-from connectedsystems.errors import ConfigurationInvalid
 from integrations.inputs import RESERVED_NAMES
-from workbench import bundlefile
+from workbench import yamltree
 from workbench.curl import is_credential
 
-LARGEST: Final = 5_000_000
-LARGEST_YAML: Final = 1_000_000
-"""Bytes of a document; YAML takes twenty times as long to read as JSON."""
+LARGEST: Final = 10_000_000
+"""Bytes of a document."""
+BOUNDS: Final = Bounds(nodes=2_000_000, depth=200, text=1_000_000, characters=20_000_000)
 MOST_OPERATIONS: Final = 2_000
 METHODS: Final = ("get", "head", "post", "put", "patch", "delete")
 
@@ -63,10 +64,19 @@ class Document:
     caution: str = ""
 
 
-def read(raw: bytes, base_url: str, taken: frozenset[str] = frozenset()) -> Document:
+def read(
+    raw: bytes,
+    base_url: str,
+    taken: frozenset[str] = frozenset(),
+    heard: Callable[[int], None] | None = None,
+) -> Document:
     """The document's operations for the system at ``base_url``; ``taken``: names that its
-    variables and captures have. Raises NotADocument."""
-    tree = _tree(raw)
+    variables and captures have; ``heard`` is told how many values of YAML were read.
+
+    It may take seconds and a gigabyte: pages have it done by ``workbench.reading``.
+    Raises NotADocument.
+    """
+    tree = _tree(raw, heard)
     version = str(tree.get("openapi") or "")
     if "swagger" in tree and not version:
         raise NotADocument("This is a Swagger 2 document: convert it to OpenAPI 3 first.")
@@ -84,21 +94,42 @@ def read(raw: bytes, base_url: str, taken: frozenset[str] = frozenset()) -> Docu
     return Document(title[:200], found, reader.caution())
 
 
-def _tree(raw: bytes) -> Mapping[str, Any]:
+def check_size(raw: bytes) -> None:
+    """What can be said of a document before it is read. Raises NotADocument."""
     if len(raw) > LARGEST:
         raise NotADocument(f"The document is larger than {LARGEST // 1_000_000} MB.")
     if not raw.strip():
         raise NotADocument("Choose a file, or paste the document.")
-    if len(raw) > LARGEST_YAML and not raw.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{"):
-        raise NotADocument("A document of more than 1 MB is read as JSON only: convert it.")
+
+
+def _tree(raw: bytes, heard: Callable[[int], None] | None) -> Mapping[str, Any]:
+    check_size(raw)
+    dialect = yamltree.Dialect(BOUNDS, with_aliases=True, heard=heard)
     try:
-        tree = bundlefile.plain(raw)
-    except ConfigurationInvalid as invalid:
-        sentences = [text for texts in invalid.errors.values() for text in texts]
-        raise NotADocument(" ".join(sentences)) from None
+        tree = _parsed(raw.decode("utf-8-sig"), dialect)
+    except UnicodeDecodeError:
+        raise NotADocument("The document is not written in UTF-8.") from None
+    except (json.NotJson, yamltree.NotYaml) as mistake:
+        raise NotADocument(str(mistake)) from None
     if not isinstance(tree, Mapping):
         raise NotADocument("The document is no object with keys, so it is no OpenAPI 3.")
     return tree
+
+
+def _parsed(text: str, dialect: yamltree.Dialect) -> Any:
+    """JSON where it begins with a brace and is JSON; else YAML, whose flow style does so too."""
+    if text.lstrip().startswith("{"):
+        try:
+            return json.read(text, BOUNDS)
+        except json.NotJson as mistake:
+            if not mistake.is_syntax:
+                raise
+            said = mistake
+        try:
+            return yamltree.read(text, dialect)
+        except yamltree.NotYaml:
+            raise said from None
+    return yamltree.read(text, dialect)
 
 
 class _Reader:

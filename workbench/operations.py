@@ -8,16 +8,21 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.http import urlencode
 
+from connectedsystems import json as strict_json
+from connectedsystems.bounds import POSTED
 from connectedsystems.errors import ConfigurationInvalid
-from connectedsystems.models import AuditEvent, ConnectedSystem
+from connectedsystems.models import ConnectedSystem
 from integrations.definition import parse
 from integrations.models import Integration
-from workbench import bundle, openapi
-from workbench.openapi import Document, NotADocument, Operation
+from workbench import bundle, reading
+from workbench.openapi import NotADocument, Operation
+from workbench.reading import Reading
 from workbench.roles import designed_ids, is_admin
 
 if TYPE_CHECKING:
@@ -27,6 +32,8 @@ MOST_SHOWN: Final = 500
 MOST_CHECKED: Final = 20
 """A list that is no longer than this comes with everything chosen."""
 MOST_SYSTEMS: Final = 2_000
+MOST_WAITED: Final = 10.0
+"""Seconds for which a posted document is waited for; longer ones have a page of progress."""
 LARGEST_LIST: Final = 2_000_000
 """Characters; a form takes little more."""
 _PAGE = "workbench/from_openapi.html"
@@ -47,34 +54,47 @@ class Row:
 
 
 def from_openapi(request: HttpRequest, screen: Integrations) -> HttpResponse:
-    """Take a document, show its operations, create those that were chosen."""
-    systems = ConnectedSystem.objects.for_designer(request.user).exclude(base_url="")
+    """Take a document, show its operations, create those that were chosen.
+
+    ``?reading=`` is the page of a document that is being read, or was; as JSON ``under_way`` and
+    ``says``.
+    """
     given = request.POST if request.method == "POST" else request.GET
     wanted = given.get("connected_system", "")
     context: dict[str, Any] = {
         **screen.admin_site.each_context(request),
         "title": "From an OpenAPI document",
         "opts": screen.opts,
-        "systems": systems.order_by("name").only("name", "slug")[:MOST_SYSTEMS],
+        "systems": _systems(request).order_by("name").only("name", "slug")[:MOST_SYSTEMS],
         "wanted": wanted,
         "typed": request.POST.get("document", ""),
         "only": request.POST.get("only", "")[:200],
     }
     status = 200
-    if request.method == "POST":
-        try:
-            system = systems.filter(slug=wanted).first()
-            if system is None:
-                raise NotADocument("Choose the connected system that the document is about.")
+    try:
+        if request.method == "POST":
             if request.POST.get("action") == "create":
-                return _created(request, system)
-            context |= _shown(request, system)
-        except NotADocument as mistake:
-            context["problem"], status = str(mistake), 400
-        except _Refused as refused:
-            context |= {"system": system, "rows": refused.rows, "mistakes": refused.sentences}
-            context |= {"operations": request.POST.get("operations", "")}
-            status = 400
+                return _created(request, _system(request, wanted))
+            system = _system(request, wanted)
+            begun = _begun(request, system)
+            if begun.is_under_way:
+                return HttpResponseRedirect(_address(begun.token))
+            context |= _shown(begun, system)
+        elif token := request.GET.get("reading", ""):
+            found = _found(request, token)
+            if request.headers.get("Accept") == "application/json":
+                return JsonResponse({"under_way": found.is_under_way, "says": _progress(found)})
+            context |= {"wanted": found.system, "only": found.only}
+            if found.is_under_way:
+                context |= {"progress": _progress(found)}
+            else:
+                context |= _shown(found, _system(request, found.system))
+    except NotADocument as mistake:
+        context["problem"], status = str(mistake), 400
+    except _Refused as refused:
+        context |= {"system": refused.system, "rows": refused.rows, "mistakes": refused.sentences}
+        context |= {"operations": request.POST.get("operations", "")}
+        status = 400
     response = render(request, _PAGE, context, status=status)
     response["Cache-Control"] = "no-store"
     return response
@@ -83,14 +103,67 @@ def from_openapi(request: HttpRequest, screen: Integrations) -> HttpResponse:
 class _Refused(Exception):
     """Chosen operations that cannot be created; the list stays as it was posted."""
 
-    def __init__(self, rows: list[Row], sentences: list[str]) -> None:
+    def __init__(self, system: ConnectedSystem, rows: list[Row], sentences: list[str]) -> None:
         super().__init__()
-        self.rows, self.sentences = rows, sentences
+        self.system, self.rows, self.sentences = system, rows, sentences
 
 
-def _shown(request: HttpRequest, system: ConnectedSystem) -> dict[str, Any]:
-    document = _document(request, system)
-    only = request.POST.get("only", "").strip().lower()
+def _systems(request: HttpRequest) -> QuerySet[ConnectedSystem]:
+    return ConnectedSystem.objects.for_designer(request.user).exclude(base_url="")
+
+
+def _system(request: HttpRequest, slug: str) -> ConnectedSystem:
+    system = _systems(request).filter(slug=slug).first()
+    if system is None:
+        raise NotADocument("Choose the connected system that the document is about.")
+    return system
+
+
+def _begun(request: HttpRequest, system: ConnectedSystem) -> Reading:
+    """Have the document read, and wait a little: most are there at once.
+
+    Where another one of this person's is being read, it is that one.
+    """
+    file: Any = request.FILES.get("file")
+    pasted = request.POST.get("document", "")
+    try:
+        begun = reading.begin(
+            request.user,
+            file.chunks() if file is not None else [pasted.encode("utf-8", "replace")],
+            system=system.slug,
+            base_url=system.base_url,
+            taken=system.parsed().declared,
+            only=request.POST.get("only", "").strip()[:200],
+        )
+    except reading.Busy as busy:
+        messages.warning(request, "Another document of yours is still being read: this is it.")
+        return _found(request, busy.token)
+    begun.wait(MOST_WAITED)
+    return begun
+
+
+def _address(token: str) -> str:
+    return f"{reverse('admin:integrations_openapi')}?{urlencode({'reading': token})}"
+
+
+def _found(request: HttpRequest, token: str) -> Reading:
+    found = reading.find(request.user, token)
+    if found is None:
+        raise NotADocument("This document is not kept any more: choose it again.")
+    return found
+
+
+def _progress(found: Reading) -> str:
+    values = found.values
+    if values is None:
+        return f"It waits for its turn, {found.seconds} seconds so far."
+    read = f"{values:,} values so far, " if values else ""
+    return f"It is being read: {read}{found.seconds} seconds."
+
+
+def _shown(found_at: Reading, system: ConnectedSystem) -> dict[str, Any]:
+    document = found_at.document()
+    only = found_at.only.lower()
     found = [
         each
         for each in document.operations
@@ -111,16 +184,6 @@ def _shown(request: HttpRequest, system: ConnectedSystem) -> dict[str, Any]:
         "more": len(found) - len(rows),
         "operations": operations,
     }
-
-
-def _document(request: HttpRequest, system: ConnectedSystem) -> Document:
-    file: Any = request.FILES.get("file")
-    raw = (
-        bytes(file.read(openapi.LARGEST + 1))
-        if file is not None
-        else request.POST.get("document", "").encode("utf-8", "replace")
-    )
-    return openapi.read(raw, system.base_url, frozenset(system.parsed().declared))
 
 
 def _rows(found: list[Operation], system: ConnectedSystem) -> list[Row]:
@@ -180,29 +243,23 @@ def _created(request: HttpRequest, system: ConnectedSystem) -> HttpResponse:
     rows = _posted(request)
     chosen = [row for row in rows if row.chosen]
     if not chosen:
-        raise _Refused(rows, ["Choose at least one operation."])
+        raise _Refused(system, rows, ["Choose at least one operation."])
     slugs = [str(row.definition.get("slug")) for row in chosen]
     taken = Integration.objects.filter(slug__in=slugs).values_list("slug", flat=True)
     if taken:
         names = ", ".join(sorted(taken))
-        raise _Refused(rows, [f"Meanwhile there is {names}: take it out of the choice."])
+        raise _Refused(system, rows, [f"Meanwhile there is {names}: take it out of the choice."])
     boxes = [{**row.definition, "connected_system": system.slug} for row in chosen]
     try:
         bundle.load(
             {"integrations": boxes},
             actor=request.user,
             within=None if is_admin(request) else designed_ids(request),
+            audited_as="OpenAPI",
         )
     except ConfigurationInvalid as invalid:
         said = [f"{path}: {text}" for path, texts in invalid.errors.items() for text in texts]
-        raise _Refused(rows, said) from None
-    for slug in slugs:
-        AuditEvent.objects.record(
-            "integration_created",
-            actor=request.user,
-            system=system,
-            facts={"integration": slug, "from": "OpenAPI"},
-        )
+        raise _Refused(system, rows, said) from None
     number = len(slugs)
     words = "One integration is" if number == 1 else f"{number} integrations are"
     messages.success(request, f"{words} created. Try each on its page before others use it.")
@@ -213,8 +270,8 @@ def _created(request: HttpRequest, system: ConnectedSystem) -> HttpResponse:
 def _posted(request: HttpRequest) -> list[Row]:
     """The list as it was shown, with the choice that was made. Raises NotADocument."""
     try:
-        boxes = json.loads(request.POST.get("operations", ""))
-    except (ValueError, RecursionError):
+        boxes = strict_json.read(request.POST.get("operations", ""), POSTED)
+    except strict_json.NotJson:
         boxes = None
     if not isinstance(boxes, list) or not all(isinstance(box, dict) for box in boxes):
         raise NotADocument("The list of operations did not arrive whole: show it again.")

@@ -9,18 +9,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, Q, QuerySet, Value, When
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from authlinks.models import AttemptOutcome, Authorization, AuthorizationAttempt, State
 from connectedsystems.diagnosis import diagnose
 from connectedsystems.errors import ConfigurationInvalid
 from connectedsystems.models import ConnectedSystem
-from connectedsystems.vault import Sealed
+from connectedsystems.oauth.captures import unsupported_patterns
 from integrations.models import CallRecord
-from workbench.columns import key_prefix
+from workbench.columns import key_prefix, shut_by_key
 from workbench.roles import designed_ids, is_admin
 from workbench.told import STATE_TONES, STATES, told_in_short
 
@@ -28,6 +29,7 @@ LATELY = timedelta(hours=24)
 MOST_FAILURES = 10
 MOST_TROUBLES = 10
 SILENCE_WEIGHT = 1_000_000
+PATTERN_WEIGHT = 1_000
 NOT_BACK = "attempt_not_finished"
 
 
@@ -57,6 +59,26 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class LeadsElsewhere:
+    """A system that a designer made lead to other hosts, until an admin has looked."""
+
+    system: ConnectedSystem
+    added: list[str]
+    gone: list[str]
+    by: str
+    since: datetime | None
+
+    @property
+    def url(self) -> str:
+        return reverse("admin:connectedsystems_connectedsystem_change", args=[self.system.pk])
+
+    @property
+    def looked_at(self) -> str:
+        """Where an admin says that they have looked."""
+        return reverse("admin:connectedsystems_connectedsystem_looked_at", args=[self.system.pk])
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """The desk's first page."""
 
@@ -64,6 +86,7 @@ class Overview:
     states: list[tuple[str, str, int]]
     failures: list[Failed]
     systems: int
+    elsewhere: list[LeadsElsewhere]
 
 
 def overview(request: HttpRequest) -> Overview:
@@ -79,6 +102,21 @@ def overview(request: HttpRequest) -> Overview:
         states=_totals(states),
         failures=_failures(systems, since),
         systems=len(systems),
+        elsewhere=[_elsewhere(each) for each in systems.values() if each.unseen_reach]
+        if is_admin(request)
+        else [],
+    )
+
+
+def _elsewhere(system: ConnectedSystem) -> LeadsElsewhere:
+    noted = system.unseen_reach
+    was, now = list(noted.get("was", [])), list(noted.get("now", []))
+    return LeadsElsewhere(
+        system=system,
+        added=[each for each in now if each not in was],
+        gone=[each for each in was if each not in now],
+        by=", ".join(noted.get("by", [])),
+        since=parse_datetime(str(noted.get("since", ""))),
     )
 
 
@@ -91,8 +129,14 @@ def _states(systems: dict[uuid.UUID, ConnectedSystem]) -> dict[uuid.UUID, Counte
     counted = (
         Authorization.objects.filter(system__in=list(systems))
         .order_by()
-        .annotate(prefix=key_prefix())
-        .values("system_id", "fingerprint", "prefix")
+        .annotate(
+            prefix=key_prefix(),
+            due_prefix=Case(
+                When(late & Q(refresh_token__isnull=False), then=key_prefix("refresh_token")),
+                default=Value(""),
+            ),
+        )
+        .values("system_id", "fingerprint", "prefix", "due_prefix")
         .annotate(
             number=Count("pk"),
             over=Count("pk", filter=over),
@@ -114,9 +158,10 @@ def _states(systems: dict[uuid.UUID, ConnectedSystem]) -> dict[uuid.UUID, Counte
 def _count(tally: Counter[State], row: Mapping[str, Any]) -> None:
     """Add a group of authorizations of one key, in the order in which a row's state is told."""
     tally[State.NEEDS_AUTHORIZATION] += row["over"]
-    if row["prefix"] is not None and not Sealed.from_stored(row["prefix"]).key_known:
-        tally[State.CANNOT_BE_OPENED] += row["number"] - row["over"]
-        return
+    for prefix in (row["prefix"], row["due_prefix"]):
+        if prefix and (shut := shut_by_key(prefix)):
+            tally[shut] += row["number"] - row["over"]
+            return
     tally[State.NEEDS_AUTHORIZATION] += row["expired"]
     tally[State.CANNOT_BE_OPENED] += row["shut"]
     tally[State.REFRESH_DUE] += row["due"]
@@ -146,7 +191,11 @@ def _troubles(
 ) -> list[Trouble]:
     found = {key: Trouble(system) for key, system in systems.items()}
     for key, tally in states.items():
-        for state in (State.CANNOT_BE_OPENED, State.CONFIGURATION_CHANGED):
+        for state in (
+            State.KEY_MISSING,
+            State.CANNOT_BE_OPENED,
+            State.CONFIGURATION_CHANGED,
+        ):
             _blame(found[key], tally[state], "authorization", STATES[state])
     for row in _failing_renewals(systems):
         title = diagnose(row["failure_code"]).title
@@ -158,6 +207,7 @@ def _troubles(
         title = diagnose(row["code"] or NOT_BACK).title
         _blame(found[row["system_id"]], row["number"], "failed attempt", title)
     for trouble in found.values():
+        _tell_of_patterns(trouble)
         _tell_of_silence(trouble)
     worst = sorted(found.values(), key=lambda trouble: -trouble.weight)
     return [trouble for trouble in worst if trouble.reasons][:MOST_TROUBLES]
@@ -168,6 +218,17 @@ def _tell_of_silence(trouble: Trouble) -> None:
     if circuits := trouble.system.open_circuits:
         trouble.weight += SILENCE_WEIGHT
         trouble.reasons[:0] = told_in_short(circuits)
+
+
+def _tell_of_patterns(trouble: Trouble) -> None:
+    """A pattern that RE2 does not take stops every new walk, though nobody may have tried yet."""
+    try:
+        written = trouble.system.parsed().oauth.get("capture_patterns") or {}
+    except ConfigurationInvalid:
+        return
+    for refused in unsupported_patterns(written):
+        trouble.weight += PATTERN_WEIGHT
+        trouble.reasons.insert(0, diagnose(refused.code, refused.facts).seen)
 
 
 def _blame(trouble: Trouble, number: int, what: str, reason: str) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from authlinks.leaver import Left, connections_of, end_all
+from authlinks.models import Authorization
 from connectedsystems.models import Application
 from workbench import told
 from workbench.recorded import Recorded
@@ -36,6 +39,7 @@ class UserAdmin(Recorded, AdminsOnly, DjangoUserAdmin):
     autocomplete_fields = ("groups",)
     search_fields = ("username", "email", "first_name", "last_name")
     search_help_text = "Name or e-mail address"
+    actions_detail = ("leave",)
     readonly_fields = ("their_password", "connections", "last_seen", "joined")
     fieldsets = (
         (None, {"fields": ("username", "their_password")}),
@@ -58,6 +62,50 @@ class UserAdmin(Recorded, AdminsOnly, DjangoUserAdmin):
         if db_field.name == "groups":
             kwargs["help_text"] = "Applications name groups as their designers and members."
         return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Whoever was switched off just now may be connected still: ask what becomes of it."""
+        left = not obj.is_active and obj.switched_off
+        if left and connections_of(obj).exists():
+            messages.success(request, f"{obj} is deactivated, and refused everywhere from now on.")
+            return HttpResponseRedirect(reverse("admin:auth_user_leave", args=[obj.pk]))
+        return super().response_change(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
+        was_active = User.objects.filter(pk=obj.pk, is_active=True).exists()
+        super().save_model(request, obj, form, change)
+        obj.switched_off = was_active and not obj.is_active
+
+    def has_leave_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_admin(request)
+
+    # An address of its own: the forms of the desk run in a transaction, and this asks the network.
+    @action(
+        description="Disconnect everything…",
+        permissions=["leave"],
+        icon="link_off",
+        url_path="leave",
+    )
+    def leave(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, and on POST end all that this person is connected to, here and over there."""
+        person = self.get_object(request, object_id)
+        if person is None:
+            raise Http404("no such user")
+        if request.method == "POST":
+            _announce(request, person, end_all(person, actor=request.user))
+            path = reverse("admin:auth_user_change", args=[person.pk])
+            return HttpResponseRedirect(path, status=303)
+        connections = list(connections_of(person))
+        where = _where(connections)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Disconnect {where}?",
+            "opts": self.opts,
+            "person": person,
+            "connections": connections,
+            "where": where,
+        }
+        return TemplateResponse(request, "workbench/leave.html", context)
 
     @display(description="role")
     def role(self, row: Any) -> str:
@@ -148,6 +196,32 @@ class GroupAdmin(Recorded, ReadOnly, DjangoGroupAdmin):
             return told.NOTHING
         names = row.user_set.order_by("username").values_list("username", flat=True)
         return ", ".join(names) or "nobody"
+
+
+def _where(connections: list[Authorization]) -> str:
+    """``12 connections at 9 systems``."""
+    systems = len({row.system_id for row in connections})
+    number = len(connections)
+    return (
+        f"{number} connection{'s' if number != 1 else ''}"
+        f" at {systems} system{'s' if systems != 1 else ''}"
+    )
+
+
+def _announce(request: HttpRequest, person: Any, left: Left) -> None:
+    """Say what was ended, here and over there."""
+    if not left.forgotten:
+        messages.info(request, f"{person} was connected to nothing.")
+    elif not left.unconfirmed:
+        messages.success(
+            request, f"{person}: {left.forgotten} disconnected, forgotten here and revoked there."
+        )
+    else:
+        messages.warning(
+            request,
+            f"{person}: {left.forgotten} disconnected and forgotten here; {left.unconfirmed} of"
+            " them could not be revoked there, or it was not confirmed. The audit names each.",
+        )
 
 
 def _named(applications: Any) -> str:

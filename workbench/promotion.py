@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
 
 import yaml
 from django.contrib.admin.utils import unquote
-from django.db import transaction
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -17,12 +15,10 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from authlinks.models import Authorization
-from connectedsystems import vault
+from connectedsystems import noticed, vault
 from connectedsystems.errors import ConfigurationInvalid, VaultFailure
 from connectedsystems.models import ConnectedSystem
-from integrations.models import Integration
-from workbench import bundle, bundlefile, differences, discovering
-from workbench.discovering import Answer
+from workbench import bundle, bundlefile, bundlewriting, differences
 from workbench.roles import designed_ids, is_admin
 
 if TYPE_CHECKING:
@@ -93,10 +89,13 @@ def upload(request: HttpRequest, screen: ApplicationAdmin) -> HttpResponse:
     try:
         # The environment's values are the operator's: no file from a browser may read them.
         tree = bundlefile.read(raw, {})
-        found = discovering.of_bundle(tree, within)
-        items = rehearse(tree, request.user, within, found)
+        prepared = bundle.prepare(
+            tree, accept_reauthorization=True, actor=request.user, within=within
+        )
     except ConfigurationInvalid as invalid:
+        noticed.note_mistakes(invalid.errors)
         return _refused(request, context, invalid.errors)
+    items = items_of(prepared)
     ended = sum(item.ends for item in items)
     agreed = request.POST.get("action") == "load" and _agrees(request, ended)
     if not agreed:
@@ -104,50 +103,30 @@ def upload(request: HttpRequest, screen: ApplicationAdmin) -> HttpResponse:
         asked = request.POST.get("action") == "load"
         return render(request, _PAGE, {**context, "items": items, "ended": ended, "asked": asked})
     try:
-        loaded = bundle.load(
-            tree,
-            accept_reauthorization=ended > 0,
-            actor=request.user,
-            within=within,
-            discovered=found,
-        )
+        bundlewriting.write(prepared.plan)
     except ConfigurationInvalid as invalid:
+        noticed.note_mistakes(invalid.errors)
         return _refused(request, context, invalid.errors)
     request.session.pop(SESSION_KEY, None)
-    return render(request, _PAGE, {**context, "title": "Loaded", "ready": readiness(loaded)})
+    ready = readiness(prepared.loaded)
+    return render(request, _PAGE, {**context, "title": "Loaded", "ready": ready})
 
 
-@sensitive_variables()
-def rehearse(
-    tree: Any, actor: Any, within: Collection[UUID] | None, found: Mapping[str, Answer]
-) -> list[Item]:
-    """What loading would change; it is loaded and taken back, so nothing is written.
-
-    ``found``: what the Discovery URLs say, for no request is made while a transaction is open.
-
-    Raises ConfigurationInvalid, as loading does.
-    """
-    with transaction.atomic():
-        before = _stored(tree)
-        loaded = bundle.load(
-            tree, accept_reauthorization=True, actor=actor, within=within, discovered=found
-        )
-        after = _stored(tree)
-        transaction.set_rollback(True)
-    systems = [
-        ("Connected system", each.slug, each.change, each.reauthorizations)
-        for each in loaded.systems
-    ]
-    others = [("Integration", slug, change, 0) for slug, change in loaded.integrations.items()]
+def items_of(prepared: bundle.Prepared) -> list[Item]:
+    """What loading would change, for the page; nothing was written to learn it."""
+    loaded = prepared.loaded
+    systems = {each.slug: (each.change, each.reauthorizations) for each in loaded.systems}
+    others = {slug: (change, 0) for slug, change in loaded.integrations.items()}
+    known = {"Connected system": systems, "Integration": others}
     return [
         Item(
             kind,
             slug,
-            _WORDS[change],
-            ends,
-            differences.changed(before.get((kind, slug), {}), after.get((kind, slug), {})),
+            _WORDS[known[kind][slug][0]],
+            known[kind][slug][1],
+            differences.changed(before, after),
         )
-        for kind, slug, change, ends in [*systems, *others]
+        for kind, slug, before, after in prepared.changes
     ]
 
 
@@ -169,27 +148,6 @@ def readiness(loaded: bundle.Loaded) -> list[Ready]:
         )
         for each in loaded.systems
     ]
-
-
-def _stored(tree: Any) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """What is here of everything that the file names."""
-    systems = ConnectedSystem.objects.filter(slug__in=_slugs(tree, "connected_systems"))
-    rows = Integration.objects.filter(slug__in=_slugs(tree, "integrations"))
-    found: dict[tuple[str, str], Mapping[str, Any]] = {
-        ("Connected system", each.slug): {**each.as_data(), "application": each.application.slug}
-        for each in systems.select_related("application")
-    }
-    for each in rows.select_related("connected_system"):
-        data = {**each.as_data(), "connected_system": each.connected_system.slug}
-        found["Integration", each.slug] = data
-    return found
-
-
-def _slugs(tree: Any, section: str) -> list[str]:
-    entries = tree.get(section) if isinstance(tree, Mapping) else None
-    boxes = entries if isinstance(entries, list) else []
-    slugs = [box.get("slug") for box in boxes if isinstance(box, Mapping)]
-    return [slug for slug in slugs if isinstance(slug, str)]
 
 
 def _agrees(request: HttpRequest, ended: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
@@ -15,13 +15,15 @@ from django.views.decorators.debug import sensitive_variables
 from unfold import widgets
 
 from authlinks.question import Brought
-from connectedsystems import configuration
+from connectedsystems import configuration, noticed, saving
 from connectedsystems.configuration import Configuration
 from connectedsystems.diagnosis import CATALOGUE
 from connectedsystems.errors import ConfigurationInvalid, Failure, VaultFailure
 from connectedsystems.models import Authentication, ConnectedSystem, redirect_uri_of
-from workbench import discovering, holds, logos, systemfields, tries, typedsecrets
+from connectedsystems.saving import By, Saved, Wanted
+from workbench import conflicts, discovering, holds, logos, systemfields, tries, typedsecrets
 from workbench.affected import Affected, of_change
+from workbench.conflicts import Conflict
 from workbench.discovering import Answer
 from workbench.says import Says, coded, mistakes
 from workbench.systemfields import PLACES, SECRETS, Place
@@ -35,30 +37,33 @@ AUTHENTICATIONS: Final = Authentication.choices
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """A form's public id, whose form it is, and when it was opened: signed, in a hidden field."""
+    """A form's public id, whose it is, when it was opened and what it shows: signed and hidden."""
 
     public_id: uuid.UUID
     at: datetime
+    version: int | None = None
+    """The version that the form shows; None for a new system."""
 
     @classmethod
-    def now(cls, public_id: uuid.UUID) -> Birth:
-        return cls(public_id, datetime.now(UTC))
+    def now(cls, public_id: uuid.UUID, version: int | None = None) -> Birth:
+        return cls(public_id, datetime.now(UTC), version)
 
     def signed(self, user: Any) -> str:
         """The hidden field's value for this user."""
-        content = [self.public_id.hex, user.pk, self.at.timestamp()]
+        content = [self.public_id.hex, user.pk, self.at.timestamp(), self.version]
         return signing.dumps(content, salt=_SALT)
 
     @classmethod
     def read(cls, value: str, user: Any) -> Birth | None:
         """The birth in a hidden field's value; None where it is forged or somebody else's."""
         try:
-            public_id, owner, at = signing.loads(value, salt=_SALT)
+            # A form that was opened before versions were noted has three parts.
+            public_id, owner, at, *rest = signing.loads(value, salt=_SALT)
         except (signing.BadSignature, ValueError):
             return None
         if owner != user.pk:
             return None
-        return cls(uuid.UUID(public_id), datetime.fromtimestamp(at, UTC))
+        return cls(uuid.UUID(public_id), datetime.fromtimestamp(at, UTC), *rest)
 
 
 @dataclass
@@ -190,6 +195,8 @@ class SystemForm(forms.ModelForm):
     session: ClassVar[tries.Session] = {}
     fetched: ClassVar[Answer] = None
     """What the Discovery URL that was posted says, asked before a transaction began."""
+    overtaken: ClassVar[int | None] = None
+    """The version that this very form was about to write upon when somebody was first."""
 
     class Meta:
         model = ConnectedSystem
@@ -203,20 +210,25 @@ class SystemForm(forms.ModelForm):
         self.attempt: Any = None
         self.result: Brought | None = None
         self.ended = 0
-        self.found_anew = False
         self.unheard: Failure | None = None
         self.logo: logos.Logo | None = None
         self.was_saved = not self.instance._state.adding
+        # The row as it is stored: the form puts what was posted into its own instance.
+        self.stored = (
+            ConnectedSystem.objects.filter(pk=self.instance.pk).first() if self.was_saved else None
+        )
+        self.conflict: Conflict | None = None
         self.birth = self._birth()
         self.typed_before = typedsecrets.kept(self.session, self.birth.public_id, self.user)
         self._add_fields()
 
     def _birth(self) -> Birth:
         given = Birth.read(self.data.get("public_id", ""), self.user) if self.is_bound else None
-        if self.was_saved:
-            since = given.at if given and given.public_id == self.instance.pk else None
-            return Birth(self.instance.pk, since) if since else Birth.now(self.instance.pk)
-        return given or Birth.now(uuid.uuid4())
+        if not self.was_saved:
+            return given or Birth.now(uuid.uuid4())
+        if given is None or given.public_id != self.instance.pk:
+            return Birth.now(self.instance.pk, self.instance.version)
+        return replace(given, version=self.overtaken or given.version or self.instance.version)
 
     @property
     def redirect_uri(self) -> str:
@@ -362,6 +374,7 @@ class SystemForm(forms.ModelForm):
         try:
             self.parsed = configuration.parse(said.data)
         except ConfigurationInvalid as invalid:
+            noticed.note_mistakes(invalid.errors)
             for name, texts in mistakes_in(invalid).items():
                 self._refuse(name, texts)
         if self.parsed:
@@ -427,11 +440,21 @@ class SystemForm(forms.ModelForm):
         )
         if said.keeps_unreadable:
             return
+        stored = self.instance.secrets if self.was_saved else None
+        if stored is not None and stored.key_missing:
+            # Only this process lacks the key: writing would drop what the others can open.
+            sentence = (
+                "cannot be kept at the moment: the other secrets of this system are sealed under a"
+                " key that is not in VAULT_KEYS here. Tell an admin."
+            )
+            self._refuse("client_secret", [sentence])
         for key in parsed.missing_secrets(said.secrets):
             self._refuse(systemfields.field_of(key), ["needs a value."])
 
     def _check_consequences(self, parsed: Configuration, said: Typed) -> None:
         """What a save would end, and whether what was tried is what is saved."""
+        if self._hold_conflict(said):
+            return
         self.attempt = tries.latest(self.birth.public_id, self.user, self.birth.at)
         self.result = tries.brought(self.attempt, self.session)
         if self.result and parsed.authentication == configuration.AUTHORIZATION_CODE:
@@ -453,8 +476,8 @@ class SystemForm(forms.ModelForm):
     def _hold_elsewhere(self, parsed: Configuration) -> bool:
         """Hold a save whose metadata names hosts that nobody saw: the secret would go there."""
         seen = tries.tried(self.attempt) if self.result else None
-        if seen is None and self.was_saved:
-            seen = configuration.read(ConnectedSystem.objects.get(pk=self.instance.pk).as_data())
+        if seen is None and self.stored is not None:
+            seen = configuration.read(self.stored.as_data())
         hosts = configuration.strange_hosts(parsed, seen)
         # What was agreed to are these hosts, not whatever stands there at the next save.
         if not hosts or self.data.get(ACCEPT_HOSTS) == " ".join(hosts):
@@ -463,14 +486,26 @@ class SystemForm(forms.ModelForm):
         self._hold(holds.elsewhere(hosts, parsed, ACCEPT_HOSTS))
         return True
 
+    def _hold_conflict(self, said: Typed) -> bool:
+        """Hold a save over what somebody saved since this form was opened.
+
+        The form comes back with what was typed, and as one that has seen what is stored now.
+        """
+        if self.stored is None or self.stored.version == self.birth.version:
+            return False
+        self.conflict = conflicts.between(self.stored, self.birth.version, said)
+        self.birth = replace(self.birth, version=self.stored.version)
+        if not self.conflict.rows:
+            return False
+        self._hold(conflicts.told(self.conflict))
+        return True
+
     def _hold(self, says: Says) -> None:
         self.says = says
         self.add_error("public_id", says.title)
 
     def _affected(self, parsed: Configuration) -> Affected:
-        if not self.was_saved:
-            return Affected()
-        return of_change(ConnectedSystem.objects.get(pk=self.instance.pk), parsed)
+        return of_change(self.stored, parsed) if self.stored else Affected()
 
     def _refuse(self, name: str, texts: list[str]) -> None:
         if name in self.errors:
@@ -491,38 +526,33 @@ class SystemForm(forms.ModelForm):
     # What is saved
 
     @sensitive_variables()
-    def write(self, system: ConnectedSystem) -> bool:
-        """Put the checked values into the row, unsaved; False where nothing changes."""
+    def save_as(self, by: By) -> Saved:
+        """Write the checked values. Raises Conflict where somebody was first."""
         assert self.typed is not None and self.parsed is not None
-        before = ConnectedSystem.objects.filter(pk=system.pk).first() if self.was_saved else None
-        data = self.typed.data
-        if not self.was_saved:
-            system.pk = self.birth.public_id
-        for key in systemfields.COLUMNS:
-            setattr(system, key, data.get(key) or "")
-        system.configuration = {
-            key: value for key, value in data.items() if key not in systemfields.COLUMNS
-        }
-        if before is not None and self.parsed.discovered != before.parsed().discovered:
-            self.found_anew = True
+        picture: tuple[bytes | None, str] | None = None
         if self.logo:
-            system.logo, system.logo_etag = self.logo.png, self.logo.etag
+            picture = (self.logo.png, self.logo.etag)
         elif self.cleaned_data.get("logo_remove"):
-            system.logo, system.logo_etag = None, ""
-        if before is not None and self._is_same(before, system):
-            return False
-        if not self.typed.keeps_unreadable:
-            system.seal_secrets(self.typed.secrets)
-        system.version = before.version + 1 if before else 1
-        return True
+            picture = (None, "")
+        wanted = Wanted(
+            application_id=self.cleaned_data["application"].pk,
+            data=self.typed.data,
+            secrets=None if self.typed.keeps_unreadable else self.typed.secrets,
+            logo=picture,
+        )
+        return saving.save(
+            self.birth.public_id,
+            wanted,
+            read=self.birth.version if self.was_saved else None,
+            by=by,
+        )
 
-    @sensitive_variables()
-    def _is_same(self, before: ConnectedSystem, now: ConnectedSystem) -> bool:
-        assert self.typed is not None
-        columns = (*systemfields.COLUMNS, "application_id", "configuration", "logo_etag")
-        if any(getattr(before, name) != getattr(now, name) for name in columns):
+    @property
+    def found_anew(self) -> bool:
+        """Whether the Discovery URL says something else than at the last save."""
+        if self.stored is None or self.parsed is None:
             return False
-        return self.typed.keeps_unreadable or _stored(before) == (self.typed.secrets, False)
+        return self.parsed.discovered != self.stored.parsed().discovered
 
 
 def _checkbox(label: str) -> forms.BooleanField:

@@ -6,22 +6,27 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
 from django.forms.widgets import Media, Script
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from authlinks.models import Authorization
 from authlinks.standing import Standing, standing_of
+from connectedsystems import saving
 from connectedsystems.configuration import read
 from connectedsystems.diagnosis import Diagnosis, diagnose
 from connectedsystems.errors import VaultFailure
-from connectedsystems.models import AuditEvent, ConfigurationVersion, ConnectedSystem
+from connectedsystems.models import ConnectedSystem
+from connectedsystems.saving import By
 from workbench import cautions, discovering, drafts, finding, known, tries, typedsecrets
 from workbench.cautions import Caution
 from workbench.filters import HostFilter, SystemStateFilter
+from workbench.roles import is_admin
 from workbench.site import desk
 from workbench.systemform import SystemForm
 from workbench.told import NOTHING, badge, moment, silence_of
@@ -56,6 +61,7 @@ class ConnectedSystems(Versioned):
     def media(self) -> Media:
         names = (
             "copy",
+            "popup",
             "draft-authorize",
             "check-configuration",
             "find-endpoints",
@@ -95,9 +101,23 @@ class ConnectedSystems(Versioned):
                 "draft/<uuid:public_id>/status/", self._draft(drafts.status), name=f"{name}_status"
             ),
             path("draft/<uuid:public_id>/back/", self._draft(drafts.back), name=f"{name}_back"),
+            path(
+                "<uuid:public_id>/looked-at/",
+                self.admin_site.admin_view(self.looked_at),
+                name="connectedsystems_connectedsystem_looked_at",
+            ),
             path("known/", self._draft(known.known), name="connectedsystems_connectedsystem_known"),
             *super().get_urls(),
         ]
+
+    def looked_at(self, request: HttpRequest, public_id: Any) -> HttpResponse:
+        """An admin has looked at the hosts that a system leads to now."""
+        if not is_admin(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        saving.look_at_reach(get_object_or_404(ConnectedSystem, pk=public_id), request.user)
+        return HttpResponseRedirect(reverse("admin:index"))
 
     def _draft(self, view: Any) -> Any:
         def with_admin(request: HttpRequest, **kwargs: Any) -> HttpResponse:
@@ -111,14 +131,25 @@ class ConnectedSystems(Versioned):
     ) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
         mine = {"user": request.user, "session": request.session}
-        return type("SystemForm", (form,), {**mine, "fetched": getattr(request, "fetched", None)})
+        seen = {name: getattr(request, name, None) for name in ("fetched", "overtaken")}
+        return type("SystemForm", (form,), {**mine, **seen})
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         # The form is checked and saved in one transaction, and none is open while we fetch.
         if request.method == "POST":
             posted: Any = request
             posted.fetched = drafts.fetched(request, self)
-        return super().changeform_view(request, *args, **kwargs)
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except saving.Conflict as conflict:
+            # Somebody saved between our look and our write, and all of ours is rolled back. Asked
+            # again, the form sees the other's values, and shows both.
+            posted = request
+            posted.overtaken = conflict.read
+            uploads: Any = request.FILES.values()
+            for upload in uploads:
+                upload.seek(0)
+            return super().changeform_view(request, *args, **kwargs)
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # A saved slug stands in addresses that people use: it does not follow the name.
@@ -147,6 +178,7 @@ class ConnectedSystems(Versioned):
         context.update(
             errors=None,
             says=form.says,
+            conflict=form.conflict if form.says else None,
             show_save_and_continue=False,
             show_save_and_add_another=False,
             has_file_field=True,
@@ -163,12 +195,9 @@ class ConnectedSystems(Versioned):
     # Saving
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        form.changed = form.write(obj)
-        if form.changed:
-            ConfigurationVersion.objects.begin(obj.pk)
-            obj.save(force_insert=not change)
-            ConfigurationVersion.objects.write(obj, request.user, "desk")
-            self._audit(request, obj, form, change)
+        saved = form.save_as(_by(request, form, change))
+        # The admin goes on with its own object: for messages, and for where to lead.
+        obj.__dict__.update(saved.system.__dict__)
         if form.result:
             tries.take_over(form.attempt, form.result, obj)
         typedsecrets.forget(request.session, obj.pk)
@@ -178,16 +207,6 @@ class ConnectedSystems(Versioned):
                 f" {discovering.sentence(form.unheard)}"
             )
             self.message_user(request, text, messages.WARNING)
-
-    def _audit(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        changed = set(form.changed_data) - {"public_id"}
-        fields = sorted(changed | ({"metadata"} if form.found_anew else set()))
-        AuditEvent.objects.record(
-            "system_changed" if change else "system_created",
-            actor=request.user,
-            system=obj,
-            facts={"fields": fields, **({"ended": form.ended} if form.ended else {})},
-        )
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
         return self._saved(request, obj, "is created")
@@ -221,8 +240,19 @@ class ConnectedSystems(Versioned):
     # Deleting
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        AuditEvent.objects.record("system_deleted", actor=request.user, system=obj)
+        saving.record_deletion(obj, request.user)
         super().delete_model(request, obj)
+
+
+def _by(request: HttpRequest, form: Any, change: bool) -> By:
+    changed = set(form.changed_data) - {"public_id"}
+    fields = sorted(changed | ({"metadata"} if form.found_anew else set()))
+    return By(
+        actor=request.user,
+        source="desk",
+        action="system_changed" if change else "system_created",
+        facts={"fields": fields, **({"ended": form.ended} if form.ended else {})},
+    )
 
 
 def new_integration(system: ConnectedSystem) -> str:

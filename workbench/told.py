@@ -27,6 +27,7 @@ STATES = {
     State.NEEDS_AUTHORIZATION: "needs authorization",
     State.CONFIGURATION_CHANGED: "settings changed",
     State.CANNOT_BE_OPENED: "cannot be opened",
+    State.KEY_MISSING: "cannot be opened now",
 }
 STATE_TONES = {
     State.CONNECTED: "success",
@@ -34,6 +35,7 @@ STATE_TONES = {
     State.NEEDS_AUTHORIZATION: "warning",
     State.CONFIGURATION_CHANGED: "warning",
     State.CANNOT_BE_OPENED: "danger",
+    State.KEY_MISSING: "danger",
 }
 
 

@@ -12,10 +12,11 @@ from typing import Any
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from authlinks import binding, flow, limits, question, registration, tokens
-from authlinks.models import AttemptOutcome, Authorization, AuthorizationAttempt, place_of
+from authlinks import binding, endings, flow, limits, question, registration, tokens
+from authlinks.columns import obtained_columns
+from authlinks.models import AttemptOutcome, Authorization, AuthorizationAttempt
 from authlinks.question import Brought
-from connectedsystems import configuration, vault
+from connectedsystems import configuration
 from connectedsystems.configuration import Configuration
 from connectedsystems.configuration.keys import ENDPOINTS
 from connectedsystems.diagnosis import FIELDS
@@ -57,9 +58,11 @@ def begin(
 
 
 def _forget_old(user: Any) -> None:
-    AuthorizationAttempt.objects.filter(
+    old = AuthorizationAttempt.objects.filter(
         user=user, draft__isnull=False, begun_at__lt=timezone.now() - LIFETIME
-    ).update(draft=None, draft_answer=None)
+    )
+    endings.end_drafts(old)
+    old.update(draft=None, draft_answer=None)
 
 
 def latest(public_id: uuid.UUID, user: Any, since: datetime) -> AuthorizationAttempt | None:
@@ -147,21 +150,20 @@ def take_over(
     attempt: AuthorizationAttempt, result: Brought, system: ConnectedSystem
 ) -> Authorization:
     """Let what the try brought stand as this designer's authorization at the saved system."""
-    captures = None
-    if result.captures:
-        place = place_of("captures", system.pk, attempt.user_id)
-        captures = vault.seal(json.dumps(result.captures), place)
     authorization = tokens.store(
         system.pk,
         attempt.user_id,
         result.answer,
         client=system.client(),
         fingerprint=system.parsed().fingerprint(),
-        captures=captures,
+        captures=result.captures,
         api_origin=system.parsed().api_origin(result.captures),
     )
+    # It was obtained under what was tried: the form may name another revocation endpoint by now.
+    tried_with = client(attempt) or system.client()
     Authorization.objects.filter(pk=authorization.pk).update(
-        scope_requested=attempt.scope_requested
+        scope_requested=attempt.scope_requested,
+        **obtained_columns(tried_with.knowing(result.captures)),
     )
     AuthorizationAttempt.objects.filter(pk=attempt.pk).update(draft=None, draft_answer=None)
     return authorization

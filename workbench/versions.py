@@ -14,10 +14,11 @@ from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.debug import sensitive_variables
 
-from connectedsystems import configuration
+from connectedsystems import configuration, saving
 from connectedsystems.configuration import Configuration
 from connectedsystems.errors import ConfigurationInvalid, VaultFailure
 from connectedsystems.models import AuditEvent, ConfigurationVersion, ConnectedSystem
+from connectedsystems.saving import By, Wanted
 from integrations import definition
 from integrations.models import Integration, IntegrationVersion
 from workbench import affected, differences, says, systemfields
@@ -80,11 +81,11 @@ class Versioned(OfMyApplications):
         said = restoring.mistakes
         if request.method == "POST" and said is None:
             said = restoring.held(request.POST)
-            if said is None:
-                restoring.save()
-                text = f"{obj} is as it was in version {chosen.number}. Secrets stayed as they are."
-                self.message_user(request, text, messages.SUCCESS)
+            if said is None and (said := self._restored(request, obj, chosen, restoring)) is None:
                 return HttpResponseRedirect(self._history(obj))
+            # What is compared below is what stands there now, should somebody have been first.
+            obj = self._mine(request, object_id)
+            restoring = self.restoring(chosen, obj, request.user)
         context = {
             **self._context(request, obj),
             "title": f"Restore version {chosen.number} of {obj}",
@@ -95,6 +96,21 @@ class Versioned(OfMyApplications):
             "differences": differences.changed(restoring.now, restoring.then),
         }
         return render(request, _RESTORE, context)
+
+    def _restored(self, request: HttpRequest, obj: Any, chosen: Any, restoring: Any) -> Says | None:
+        """Bring it back, if the person has seen what stands now; else say that it changed."""
+        seen = request.POST.get("read", "")
+        try:
+            if seen and seen != str(obj.version):
+                raise saving.Conflict(obj, obj.version)
+            restoring.save()
+        except saving.Conflict:
+            newest = obj.versions.first()
+            who = newest.actor_name if newest else ""
+            return says.failure("saved_meanwhile", {"who": who} if who else {})
+        text = f"{obj} is as it was in version {chosen.number}. Secrets stayed as they are."
+        self.message_user(request, text, messages.SUCCESS)
+        return None
 
     def _mine(self, request: HttpRequest, object_id: str) -> Any:
         obj = self.get_object(request, unquote(object_id))
@@ -179,36 +195,25 @@ class RestoringSystem:
 
     @sensitive_variables()
     def save(self) -> None:
-        """Write it as a new version."""
+        """Write it as a new version. Raises Conflict where somebody saved first."""
         assert self.parsed is not None
-        system = self.system
-        for key in systemfields.COLUMNS:
-            setattr(system, key, self.then.get(key) or "")
-        system.configuration = {
-            key: value for key, value in self.then.items() if key not in systemfields.COLUMNS
-        }
-        self._keep_secrets(self.parsed)
-        system.version += 1
-        with transaction.atomic():
-            system.save()
-            source = f"Version {self.version.number} restored"
-            ConfigurationVersion.objects.write(system, self.user, source)
-            facts = {"version": self.version.number}
-            facts |= {"ended": self.ended} if self.ended else {}
-            AuditEvent.objects.record(
-                "system_restored", actor=self.user, system=system, facts=facts
-            )
+        facts = {"version": self.version.number} | ({"ended": self.ended} if self.ended else {})
+        source = f"Version {self.version.number} restored"
+        saving.save(
+            self.system.pk,
+            Wanted(self.system.application_id, self.then, self._secrets(self.parsed)),
+            read=self.system.version,
+            by=By(self.user, source, "system_restored", facts=facts),
+        )
 
     @sensitive_variables()
-    def _keep_secrets(self, parsed: Configuration) -> None:
-        """Those that the restored settings read; what does not open is left as it is."""
+    def _secrets(self, parsed: Configuration) -> dict[str, Any] | None:
+        """Those that the restored settings read; None where they don't open: they stay."""
         try:
             opened = self.system.opened_secrets()
         except VaultFailure:
-            return
-        self.system.seal_secrets(
-            systemfields.wanted_secrets(opened, parsed.authentication, parsed.secret_variables)
-        )
+            return None
+        return systemfields.wanted_secrets(opened, parsed.authentication, parsed.secret_variables)
 
 
 @dataclass

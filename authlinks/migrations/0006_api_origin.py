@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("authlinks", "0003_timeline"),
+        ("authlinks", "0005_endings"),
     ]
 
     operations = [

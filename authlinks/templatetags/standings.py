@@ -18,6 +18,8 @@ def validity(authorization: Authorization, state: str) -> str:
     """How long an authorization goes on, as its user would ask."""
     if state in {State.NEEDS_AUTHORIZATION, State.CONFIGURATION_CHANGED, State.CANNOT_BE_OPENED}:
         return "Ended: authorize again to use it."
+    if state == State.KEY_MISSING:
+        return "Cannot be read at the moment."
     if authorization.refresh_token:
         return "Renewed by itself until you disconnect."
     return expiry(authorization.expires_at)

@@ -6,6 +6,7 @@ secret: ``split`` takes those out first, and they travel beside the configuratio
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -35,6 +36,7 @@ __all__ = [
     "address_of",
     "discover",
     "lacking",
+    "of_row",
     "parse",
     "parsed",
     "read",
@@ -45,7 +47,8 @@ __all__ = [
     "written",
 ]
 
-_kept: Kept[Configuration] = Kept(most=2_000)
+_by_version: Kept[Configuration] = Kept(most=2_000)
+_by_content: Kept[tuple[Mapping[str, Any], Configuration]] = Kept(most=2_000)
 
 
 def parse(
@@ -74,8 +77,29 @@ def parse(
 def parsed(
     system_id: object, version: int, data: Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 ) -> Configuration:
-    """A stored system's configuration, read once per process and version.
+    """What a system was saved as under this version, read once per process.
 
-    ``data`` may be a function, which is asked only where nothing is kept yet.
+    ``data`` may be a function, asked only where nothing is kept yet. It is just that version as
+    it was committed, for what is kept here is what calls are sent by.
     """
-    return _kept.get((system_id, version), lambda: read(data() if callable(data) else data))
+    key = (system_id, version)
+    return _by_version.get(key, lambda: read(data() if callable(data) else data))
+
+
+def of_row(system_id: object, data: Mapping[str, Any]) -> Configuration:
+    """What a row in memory says; the same content is read once.
+
+    Such a row may hold what nobody has saved (a form puts there what was posted), so it is never
+    kept under its version.
+    """
+    kept = _by_content.get(system_id, lambda: _read_apart(data))
+    if kept[0] != data:
+        _by_content.forget(system_id)
+        kept = _by_content.get(system_id, lambda: _read_apart(data))
+    return kept[1] if kept[0] == data else read(data)
+
+
+def _read_apart(data: Mapping[str, Any]) -> tuple[Mapping[str, Any], Configuration]:
+    """A copy, and what it says: whoever holds the row may change its boxes in place."""
+    own = copy.deepcopy(dict(data))
+    return own, read(own)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from connectedsystems import diagnosis, outbound, placeholders
 from connectedsystems.errors import OutboundFailure
+from connectedsystems.oauth import origins
 from connectedsystems.written import Box
 
 from .value import Configuration
@@ -48,7 +49,7 @@ class Grounds:
 
     def names_in_host(self, box: Box, key: str, text: str) -> None:
         patterns = self.configuration.oauth.get("capture_patterns")
-        for name in sorted(_names_in_host(text)):
+        for name in sorted(placeholders.names_in_host(text)):
             if name in self.configuration.secret_variables:
                 box.refuse(key, f"{{{name}}} is secret: a host is never made of a secret.")
             elif name in self.configuration.captured_names and name not in (patterns or {}):
@@ -59,14 +60,12 @@ class Grounds:
                 )
             elif name in placeholders.BUILT_INS:
                 box.refuse(key, f"{{{name}}} cannot stand in the host.")
+        filled = self.configuration.with_variables(text)
+        callback = (self.configuration.oauth.get("captures") or {}).get("callback") or {}
+        if loose := origins.unbounded_callback_capture(filled, callback, patterns or {}):
+            box.refuse(key, origins.loose_sentence(loose))
 
 
 def _leading_name(text: str) -> str:
     found = re.match(r"\{([A-Za-z_][A-Za-z0-9_]*)\}", text)
     return found.group(1) if found else ""
-
-
-def _names_in_host(text: str) -> frozenset[str]:
-    """Placeholders of a URL's template that say to which host it leads."""
-    authority = re.match(r"(?:[^/?#]*//)?[^/?#]*", text)
-    return placeholders.names(authority.group()) if authority else frozenset()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from connectedsystems import placeholders
 from connectedsystems.oauth.authentication import METHODS
+from connectedsystems.patterns import LONGEST, Unsupported, check
 from connectedsystems.written import Box
 
 from .grounds import Grounds
@@ -133,11 +133,11 @@ class OAuthCheck:
     def pattern(self, patterns: Box, name: str) -> None:
         if name not in self.grounds.configuration.captured_names:
             patterns.refuse(name, f"Nothing is captured under the name {name}.")
-        text = patterns.text(name, required=True, longest=500)
+        text = patterns.text(name, required=True, longest=LONGEST)
         try:
-            re.compile(text)
-        except re.error as error:
-            patterns.refuse(name, f"is no regular expression: {error.msg}.")
+            check(text)
+        except Unsupported as reason:
+            patterns.refuse(name, f"is no pattern that can be used: {reason}.")
 
     def client_key(self) -> None:
         key = self.box.box("client_key")

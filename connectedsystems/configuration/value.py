@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from connectedsystems import placeholders, redact
+from connectedsystems.oauth import origins
 from connectedsystems.oauth.client import Client
 
 from .keys import ENDPOINTS, EVERYTHING, OAUTH
@@ -156,10 +157,11 @@ class Configuration:
         following = self.oauth.get("after_authorization") or {}
         return _hash(
             [
-                *self._endpoints(),
-                self._filled(following.get("url") or following.get("path")),
+                *self._endpoints("revocation_endpoint"),
+                self.with_variables(following.get("url") or following.get("path")),
                 self.oauth.get("client_id"),
-                _origin(self._filled(self.base_url)),
+                _origin(self.with_variables(self.base_url)),
+                *self._deciding(),
             ]
         )
 
@@ -170,13 +172,46 @@ class Configuration:
             [
                 *self._endpoints(),
                 *[self.oauth.get(key) for key in keys],
-                self._filled(self.base_url),
+                self.with_variables(self.base_url),
+                self.with_variables((self.oauth.get("after_authorization") or {}).get("url")),
+                self._deciding(),
+                self.oauth.get("capture_patterns"),
             ]
         )
 
+    @cached_property
+    def reach(self) -> tuple[str, ...]:
+        """Where users, tokens and secrets are sent: origins as written, and what decides them.
+
+        ``("https://acme.example", "https://{pod}.acme.example", "{pod} is token pod_name")``
+        """
+        origins_ = [_origin(text) for text in self._leading_somewhere()]
+        decided = [
+            f"{{{name}}} is {where} {expression}" for where, name, expression in self._deciding()
+        ]
+        return tuple(dict.fromkeys([*origins_, *decided]))
+
+    @cached_property
+    def hosts(self) -> tuple[str, ...]:
+        """The same for people, hosts alone: ``("acme.example", "….acme.example")``.
+
+        A part that is captured stands as "…"; what leads to no known domain is left out.
+        """
+        written = [_origin(text).partition("://")[2] for text in self._leading_somewhere()]
+        shown = [_PLACEHOLDER.sub("…", host) for host in written]
+        return tuple(dict.fromkeys(host for host in shown if host))
+
+    def _leading_somewhere(self) -> list[str]:
+        """Every address of the other system, in the order in which a user meets them."""
+        written = origins.addresses(self.oauth, "") if self.uses_oauth else {}
+        first = self.oauth.get("authorization_endpoint") if self.uses_oauth else ""
+        last = self.oauth.get("revocation_endpoint") if self.uses_oauth else ""
+        found = [first, *written.values(), self.base_url, last]
+        return [self.with_variables(text) for text in found if text]
+
     def filled(self, key: str) -> str:
         """An address of the ``oauth`` box with the variables in it; captures stand as written."""
-        return self._filled(self.oauth.get(key))
+        return self.with_variables(self.oauth.get(key))
 
     @cached_property
     def has_one_origin(self) -> bool:
@@ -192,7 +227,7 @@ class Configuration:
 
     @cached_property
     def _own_origin(self) -> str:
-        return _origin(self._filled(self.base_url))
+        return _origin(self.with_variables(self.base_url))
 
     def _origin_with(self, captures: Mapping[str, Any]) -> str:
         hidden = {name: f"secret-{name}" for name in self.secret_variables}
@@ -207,17 +242,26 @@ class Configuration:
         found = _origin(filled)
         return found if "://" in found and len(found) <= LONGEST_ORIGIN else ""
 
-    def _endpoints(self) -> list[str]:
+    def _endpoints(self, *but: str) -> list[str]:
         second = self.oauth.get("second_exchange") or {}
-        written = [*[self.oauth.get(key) for key in ENDPOINTS], second.get("endpoint")]
-        return [self._filled(text) for text in written]
+        written = [self.oauth.get(key) for key in ENDPOINTS if key not in but]
+        return [self.with_variables(text) for text in [*written, second.get("endpoint")]]
 
-    def _filled(self, text: str | None) -> str:
+    def _deciding(self) -> list[list[str]]:
+        """The capture expressions that decide a host, where there are any."""
+        written = origins.addresses(self.oauth, self.base_url)
+        written["authorization_endpoint"] = self.oauth.get("authorization_endpoint") or ""
+        return origins.deciding(self.oauth, written)
+
+    def with_variables(self, text: str | None) -> str:
+        """A template with the variables in it that have a value; other names stand as written."""
         if not text:
             return ""
         as_written = {name: f"{{{name}}}" for name in placeholders.names(text)}
         return placeholders.fill_text(text, {**as_written, **self.variables})
 
+
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 
 _CLIENT_KEYS = frozenset(EVERYTHING["oauth"]) - {
     "client_secret",

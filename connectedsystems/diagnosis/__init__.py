@@ -13,6 +13,8 @@ granted_scope, expected, received, name, limit, method) these choose between cau
 ``subject``          what does not open: authorization (also when missing), or anything else
 ``timed_out``        True: the other system did not answer a renewal in time
 ``hidden``           True: that the thing exists is not told to this person
+``too_costly``       True: the expression that ``field`` names is over its bounds
+``unread``           an expression that was given up beside the failure, and why
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ def diagnose(code: str, facts: Mapping[str, Any] | None = None) -> Diagnosis:
         code=code,
         status=entry.status,
         title=entry.title,
-        seen=_with_quote(fill(entry.seen, facts), facts),
+        seen=_with_unread(_with_quote(fill(entry.seen, facts), facts), facts),
         cause=fill(entry.cause, facts),
         fix=fill(entry.fix, facts),
         user=_OUTCOME_UNKNOWN if unknown else fill(entry.user, facts),
@@ -78,3 +80,8 @@ def _look_at(entry: Entry, facts: Mapping[str, Any]) -> str | None:
 def _with_quote(seen: str, facts: Mapping[str, Any]) -> str:
     words = quote(facts)
     return f"{seen} In its own words, the other system says: “{words}”" if words else seen
+
+
+def _with_unread(seen: str, facts: Mapping[str, Any]) -> str:
+    unread = fill("[An expression was given up on this answer: {unread}.]", facts)
+    return f"{seen} {unread}" if unread else seen

@@ -61,7 +61,9 @@ ENTRIES: dict[str, Entry] = {
         status=400,
         seen="An answer for this attempt had come already.",
         cause="The page was reloaded, the back button was used,"
-        " or the other system sent the browser here twice.",
+        " or the other system sent the browser here twice, before the first answer had led to an"
+        " authorization, or after it had failed. After a success the same browser is led on instead"
+        " for ten minutes.",
         fix="Look at My connections: the first answer counts. If it shows no authorization,"
         " click Authorize again.",
         user="This was done once already. My connections shows whether it worked;"
@@ -79,6 +81,19 @@ ENTRIES: dict[str, Entry] = {
         user="You approved, and this site could not keep it. Nothing was changed here."
         " Please start again in a minute.",
         who=(ADMIN, END_USER),
+        retry=True,
+    ),
+    "opened_ahead": Entry(
+        title="Not opened yet",
+        status=503,
+        seen="A browser fetched the redirect URI ahead of time, before anybody opened it.",
+        cause="The request says so itself (Sec-Purpose: prefetch). An answer serves once, so such"
+        " a request gets none, and nothing is used up by it.",
+        fix="Nothing: the browser asks again when the page is really opened. If a person sees this,"
+        " they reload the page.",
+        user="Your browser fetched this page before you opened it, so nothing was done yet."
+        " Reload the page.",
+        who=(END_USER,),
         retry=True,
     ),
     "state_expired": Entry(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .entry import DESIGNER, END_USER, OWNER, TELL, Entry, Variant, fact, status_from
+from .entry import BY_FIELD, DESIGNER, END_USER, OWNER, TELL, Entry, Variant, fact, status_from
 
 ENTRIES: dict[str, Entry] = {
     "input_invalid": Entry(
@@ -133,6 +133,19 @@ ENTRIES: dict[str, Entry] = {
         who=(DESIGNER,),
         look_at="result",
         variants=(
+            Variant(
+                label="an expression takes too much work",
+                when=fact("too_costly", True),
+                title="Reading the answer takes too much work",
+                seen="The call was answered[ with status {status}], and an expression was given up"
+                " on this answer[: {reason}].",
+                cause="The expression multiplies what it is given, or the answer is very large."
+                " All expressions on the answers of one call have 2,000,000 steps together,"
+                " 4,000,000 values and two seconds.",
+                fix="Make the expression simpler: take what is needed by its path. If the answer is"
+                " large, ask the other system for less at once.",
+                look_at=BY_FIELD,
+            ),
             Variant(
                 label="it is a page of a list",
                 when=fact("field", "pagination"),

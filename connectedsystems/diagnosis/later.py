@@ -94,6 +94,20 @@ ENTRIES: dict[str, Entry] = {
                 " Please start again.",
                 retry=True,
             ),
+            Variant(
+                label="what the other system answered leads to another host",
+                when=fact("cause", "origin_moved"),
+                seen="A renewed authorization would have gone to another host than the one the"
+                " user approved[: it was {was}][, and would be {now}].",
+                cause="A value that is captured from the other system's answers stands in a host,"
+                " and has changed. Its token was sent to neither host.",
+                fix="If the other system has moved there, the user authorizes again. If it moves"
+                " within one domain, let the pattern in Capture patterns end in that domain"
+                " (such as .+\\.example\\.com): later moves are then accepted.",
+                user="{system|The other system} would be reached at another address than the one"
+                " you approved. Please authorize again.",
+                look_at="capture_patterns",
+            ),
         ),
     ),
     "refresh_in_progress": Entry(
@@ -209,5 +223,68 @@ ENTRIES: dict[str, Entry] = {
         " confirm it: to be sure, remove this site in your settings there.",
         who=(END_USER, DESIGNER, ADMIN),
         look_at="revocation_endpoint",
+        variants=(
+            Variant(
+                label="while it is tried again",
+                when=fact("pending", True),
+                title="Disconnected here, not confirmed there yet",
+                cause="It gave no answer, or one that says later. It is asked again for 24 hours,"
+                " whenever somebody disconnects and whenever refresh_tokens runs.",
+                fix="Wait: the audit will say how it ended. If it stays, check the Revocation"
+                " endpoint.",
+                user="You are disconnected here. The other system did not confirm it yet: it is"
+                " asked again for a day. To be sure, remove this site in your settings there.",
+            ),
+        ),
+    ),
+    "not_revoked": Entry(
+        title="Disconnected here, not revoked there",
+        status=200,
+        kind="warning",
+        seen="The authorization was forgotten here, and the other system was not asked to end it.",
+        cause="A token is revoked only where it was obtained for, and this one could not be.",
+        fix="The user can end the authorization in the other system's own settings.",
+        user="You are disconnected here, and nothing of it is kept. {system|The other system} was"
+        " not told: remove this site in your settings there.",
+        who=(END_USER, DESIGNER),
+        look_at="revocation_endpoint",
+        variants=(
+            Variant(
+                label="the Revocation endpoint leads to another server than before",
+                when=fact("cause", "revocation_moved"),
+                cause="The Revocation endpoint[ at {host}] is on another server than when the user"
+                " authorized, and not on the Token endpoint's. No token was sent there.",
+                fix="Check the Revocation endpoint. Users who authorize from now on are revoked"
+                " there; earlier ones end it in the other system's own settings.",
+            ),
+            Variant(
+                label="client ID or Token endpoint are others than before",
+                when=fact("cause", "client_changed"),
+                cause="Client ID or Token endpoint are others than when the user authorized, so the"
+                " Revocation endpoint is another client's. No token was sent there.",
+                look_at="client_id",
+                also=("token_endpoint",),
+            ),
+            Variant(
+                label="the user has authorized again meanwhile",
+                when=fact("cause", "authorized_again"),
+                cause="The user authorized again before the earlier token was revoked. At many"
+                " systems the end of the earlier one would end the new one, too.",
+                fix="Nothing is to be done: the authorization that the user has now goes on.",
+                user="You authorized again meanwhile, so your earlier permission was only"
+                " forgotten here.",
+                who=(END_USER,),
+                look_at=None,
+            ),
+            Variant(
+                label="it cannot be opened",
+                when=fact("cause", "decrypt_failed", "key_missing"),
+                cause="The tokens or the client secret do not open with the present VAULT_KEYS.",
+                fix="Put the missing key back. The user can end the authorization in the other"
+                " system's own settings.",
+                who=(END_USER, ADMIN),
+                look_at=None,
+            ),
+        ),
     ),
 }

@@ -48,6 +48,20 @@ ENTRIES: dict[str, Entry] = {
         " Open the page again from the start.",
         who=(END_USER, ADMIN),
     ),
+    "request_too_large": Entry(
+        title="That is too large",
+        status=413,
+        seen="A request was larger than this site takes here[: more than {limit}]."
+        " It was not read.",
+        cause="A file or a text is too large; or nobody is logged in under the session that was"
+        " sent, and such a request may hold little.",
+        fix="Send less, or log in and send it again. A request may hold 64 KB without a log-in,"
+        " 5 MB with one, and 12 MB where files are sent or imported.",
+        user="What you sent is larger than this site takes here[: more than {limit}]."
+        " Nothing of it was read or kept. Send less; if you were logged out"
+        " meanwhile, log in and send it again.",
+        who=(END_USER,),
+    ),
     "log_in": Entry(
         title="Log in first",
         status=401,
@@ -68,6 +82,18 @@ ENTRIES: dict[str, Entry] = {
         user="It was open too long, you logged in again meanwhile, or it came from another site."
         " Nothing was done. Go back, reload the page and send it again.",
         who=(END_USER, ADMIN),
+        retry=True,
+    ),
+    "saved_meanwhile": Entry(
+        title="Somebody else saved this meanwhile",
+        status=409,
+        seen="{who|Somebody} saved this[ at {at}], after you had opened it. Nothing of yours is"
+        " saved yet, and nothing that you typed is lost.",
+        cause="Two people worked on the same settings at the same time.",
+        fix="Compare what is stored now with what you typed. Change what you typed where the other"
+        " is right, then save again: that is written over what is stored now.",
+        user="Somebody else saved this while you were at it. Compare both, then save again.",
+        who=(DESIGNER,),
         retry=True,
     ),
     "not_found": Entry(
@@ -99,10 +125,10 @@ ENTRIES: dict[str, Entry] = {
         status=200,
         kind="ask",
         seen="This user's stored authorization cannot be decrypted with the current keys.",
-        cause="The stored text was changed or moved, or it was sealed under a key that is not in"
-        " VAULT_KEYS, as after a restore from elsewhere. Nothing was deleted.",
-        fix="An admin puts the missing key back into VAULT_KEYS."
-        " Where it is lost, the user authorizes again.",
+        cause="The stored text was changed or moved, or it was sealed under a key that an admin has"
+        " declared lost[: {lost}]. Nothing was deleted.",
+        fix="The user authorizes again. A lost key that is found goes back to the end of"
+        " VAULT_KEYS, and what was sealed under it opens at once.",
         user="Your stored permission cannot be opened. Please authorize again.",
         who=(END_USER, ADMIN),
         variants=(
@@ -113,8 +139,8 @@ ENTRIES: dict[str, Entry] = {
                 status=503,
                 kind="error",
                 seen="A stored secret cannot be decrypted with the current keys[: {subject}].",
-                fix="An admin puts the missing key back into VAULT_KEYS."
-                " Where it is lost, a designer enters the secret again.",
+                fix="A designer enters the secret again; what somebody typed and is held cannot be"
+                " sent any more. A lost key that is found goes back to the end of VAULT_KEYS.",
                 user="Something stored here cannot be opened."
                 " Tell an administrator of this site, and quote the reference.",
                 who=(ADMIN, DESIGNER),
@@ -125,13 +151,27 @@ ENTRIES: dict[str, Entry] = {
         title="A key of this site is missing",
         status=503,
         seen="Something stored was sealed under a key that is not in the ring[: {name}].",
-        cause="The key was taken out of VAULT_KEYS before everything had been sealed anew,"
-        " or the database comes from elsewhere. Nothing was deleted.",
-        fix="An admin puts the key back into VAULT_KEYS, runs rotate_vault_keys,"
-        " and takes the old key out after that.",
-        user="Something stored here cannot be opened at the moment."
-        " Tell an administrator of this site, and quote the reference.",
+        cause="This process runs with another VAULT_KEYS than the one that sealed it, as in the"
+        " middle of a rotation; the key was taken out before everything had been sealed anew; or"
+        " the database comes from elsewhere. Nothing was deleted.",
+        fix="An admin puts the key back at the end of VAULT_KEYS, on every machine, restarts all"
+        " processes, runs rotate_vault_keys, and takes the old key out after that. Only where the"
+        " key is lost for ever: rotate_vault_keys --lost {name|ID}, and its users authorize anew.",
+        user="Something stored here cannot be opened at the moment. Authorizing again is not"
+        " needed. Tell an administrator of this site, and quote the reference.",
         who=(ADMIN,),
+        variants=(
+            Variant(
+                label="a secret of the connected system is damaged",
+                when=fact("damaged", True),
+                title="A stored secret is damaged",
+                seen="A stored secret of the connected system cannot be opened: its text was"
+                " changed or moved.",
+                cause="The row was changed outside of this product, or restored in part.",
+                fix="A designer enters the secrets of the connected system again.",
+                who=(DESIGNER, ADMIN),
+            ),
+        ),
     ),
     "in_transaction": Entry(
         title="This page has a fault of its own",

@@ -26,6 +26,10 @@ FIELDS: dict[str, str] = {
     "token_response": "Token response",
     "code_parameter": "Code parameter",
     "captures": "Captures",
+    "capture_patterns": "Capture patterns",
+    "after_authorization": "After authorization",
+    "second_exchange": "Second exchange",
+    "expired_when": "Expired when",
     "method": "Method",
     "path": "Path",
     "parameters": "Parameters",
@@ -55,7 +59,8 @@ def field_of_request(facts: Mapping[str, Any]) -> str | None:
 def field_named(facts: Mapping[str, Any]) -> str | None:
     """The field that the facts name themselves: ``oauth.client_id`` is ``client_id``."""
     key = str(facts.get("field") or "")
-    for candidate in (key, key.removeprefix("oauth."), key.split(".")[0]):
+    inner = key.removeprefix("oauth.")
+    for candidate in (key, inner, inner.split(".")[0]):
         if candidate in FIELDS:
             return candidate
     return None

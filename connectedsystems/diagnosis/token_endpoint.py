@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .entry import (
+    BY_FIELD,
     DESIGNER,
     END_USER,
     OWNER,
@@ -111,6 +112,30 @@ ENTRIES: dict[str, Entry] = {
         user=_STRANGE,
         who=(OWNER, DESIGNER),
         look_at="token_response",
+    ),
+    "expression_too_costly": Entry(
+        title="Reading the other system's answer takes too much work",
+        status=502,
+        seen="An expression was given up on the other system's answer[: {field}][; {reason}].",
+        cause="The expression multiplies what it is given, or the answer is very large. All"
+        " expressions on one answer have 100,000 steps together, 200,000 values and half a second.",
+        fix="Make the expression simpler: take what is needed by its path. Then authorize again.",
+        user=_NOT_SET_UP,
+        who=(DESIGNER,),
+        look_at=BY_FIELD,
+    ),
+    "pattern_unsupported": Entry(
+        title="A pattern for a captured value cannot be used",
+        status=502,
+        seen="The pattern of a captured value cannot be used[: {name}][; {reason}].",
+        cause="Patterns are matched by RE2, which refuses what can take for ever: references back"
+        " to a group, looking ahead or behind, very large repetitions. This one was saved before"
+        " that was checked.",
+        fix="Write the pattern without the part that is named, and save. Existing authorizations"
+        " keep the values that they have.",
+        user=_NOT_SET_UP,
+        who=(DESIGNER,),
+        look_at="capture_patterns",
     ),
     "token_type_unsupported": Entry(
         title="This kind of permission is not supported",

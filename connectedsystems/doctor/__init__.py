@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from connectedsystems import outbound
 from connectedsystems.configuration import AUTHORIZATION_CODE, Configuration
 from connectedsystems.configuration.keys import NEEDED_ENDPOINTS
-from connectedsystems.errors import OutboundFailure
+from connectedsystems.errors import FlowFailure, OutboundFailure
+from connectedsystems.oauth import captures
 from connectedsystems.oauth.discovery import Metadata
 
 from .client import another_authentication, client_steps
@@ -42,6 +43,7 @@ def examine(system: Configuration, secrets: Mapping[str, Any], redirect_uri: str
     """The steps of a check, each as soon as it is known."""
     addresses = _addresses(system)
     refused = set()
+    yield from _patterns(system)
     for key, url in addresses.items():
         step = _address(key, url)
         if step.outcome == "fail":
@@ -57,6 +59,13 @@ def examine(system: Configuration, secrets: Mapping[str, Any], redirect_uri: str
         yield Step(
             f"value of {words}", "fail", f"{words} is not entered yet.", "", name, fix="Enter it."
         )
+
+
+def _patterns(system: Configuration) -> Iterator[Step]:
+    """The patterns that were saved before RE2 had to take them: nobody evaluates them."""
+    for refused in captures.unsupported_patterns(system.oauth.get("capture_patterns") or {}):
+        name = f"pattern of {refused.facts['name']}"
+        yield failed(name, FlowFailure(refused.code, **refused.facts), "capture_patterns")
 
 
 def _spoken(

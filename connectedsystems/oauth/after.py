@@ -10,12 +10,14 @@ from urllib.parse import urlencode
 
 from connectedsystems import outbound, placeholders, redact
 from connectedsystems.errors import ConfigurationInvalid, FlowFailure
-from connectedsystems.oauth import body, captures
+from connectedsystems.oauth import body
+from connectedsystems.oauth.captures import Picker, RuleRefused, Rules
 from connectedsystems.oauth.client import Client, merged, pairs
 from connectedsystems.oauth.words import quoted
 
 MAX_BYTES = 1_000_000
 MOST_CHOICES = 200
+_AT = "oauth.after_authorization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ def learn(client: Client, access_token: str, deadline: float) -> Learned:
 
     Where ``choose`` is set, the captures are looked for in the chosen item of its ``list``, else
     in the whole answer. Raises OutboundFailure, ConfigurationInvalid, and FlowFailure
-    ``call_failed`` or ``capture_missing``.
+    ``call_failed``, ``capture_missing``, ``expression_too_costly`` or ``pattern_unsupported``.
     """
     box = client.after_authorization
     if not box:
@@ -54,7 +56,10 @@ def learn(client: Client, access_token: str, deadline: float) -> Learned:
     tree = body.tree(reply.body)
     if tree is None:
         raise FlowFailure("call_failed", **facts, reason="the answer is no JSON")
-    return _learned(client, box, tree)
+    try:
+        return _learned(client, box, Picker(tree))
+    except RuleRefused as refused:
+        raise FlowFailure(refused.code, **facts, **refused.facts) from None
 
 
 def _request(
@@ -107,17 +112,13 @@ def _encoded(filled: Any, content_type: str) -> bytes:
     return json.dumps(filled, default=placeholders.as_text).encode()
 
 
-def _learned(client: Client, box: Mapping[str, Any], tree: Any) -> Learned:
+def _learned(client: Client, box: Mapping[str, Any], answer: Picker) -> Learned:
     choose = box.get("choose")
     if not choose:
-        return Learned(_kept(client, box, tree))
-    items = captures.pick(choose["list"], tree)
+        return Learned(_kept(client, box, answer))
+    items = answer.pick(choose["list"], f"{_AT}.choose.list")
     choices = tuple(
-        Choice(
-            value=placeholders.as_text(captures.pick(choose["value"], item)),
-            label=quoted(placeholders.as_text(captures.pick(choose["label"], item)), 200),
-            captures=_kept(client, box, item),
-        )
+        _choice(client, box, answer.within(item))
         for item in (items if isinstance(items, list) else [])[:MOST_CHOICES]
     )
     if not choices:
@@ -125,8 +126,17 @@ def _learned(client: Client, box: Mapping[str, Any], tree: Any) -> Learned:
     return Learned(choices[0].captures if len(choices) == 1 else {}, choices)
 
 
-def _kept(client: Client, box: Mapping[str, Any], tree: Any) -> dict[str, Any]:
-    found, unfit = captures.kept(box.get("captures") or {}, client.capture_patterns, tree)
+def _choice(client: Client, box: Mapping[str, Any], item: Picker) -> Choice:
+    def text(key: str) -> str:
+        return placeholders.as_text(item.pick(box["choose"][key], f"{_AT}.choose.{key}"))
+
+    captures = _kept(client, box, item)
+    return Choice(value=text("value"), label=quoted(text("label"), 200), captures=captures)
+
+
+def _kept(client: Client, box: Mapping[str, Any], part: Picker) -> dict[str, Any]:
+    rules = Rules(box.get("captures") or {}, client.capture_patterns, f"{_AT}.captures")
+    found, unfit = part.kept(rules)
     if unfit:
         raise FlowFailure("capture_missing", name=unfit, field="after_authorization.captures")
     return found

@@ -6,13 +6,14 @@ import math
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from connectedsystems import redact
 from connectedsystems.errors import TokenEndpointFailure
-from connectedsystems.oauth import body, captures
+from connectedsystems.oauth import body
+from connectedsystems.oauth.captures import Picker, RuleRefused, Rules
 from connectedsystems.oauth.endpoint import Heard
 from connectedsystems.oauth.refusal import Purpose, raise_if_refused
 from connectedsystems.oauth.words import quoted_code
@@ -46,40 +47,89 @@ class Reading:
     captures: Mapping[str, str]
     patterns: Mapping[str, str]
     default_expires_in: float | None = None
+    at: str = "oauth"
+    """The key path of the box that holds ``token_response``."""
+    captures_at: str = "oauth.captures.token"
 
 
 def read(heard: Heard, reading: Reading, purpose: Purpose) -> TokenAnswer:
     """The grant in an answer. Raises TokenEndpointFailure for anything else."""
     tree = body.parse(heard.body, heard.content_type)
-    given = _fields(tree, reading.paths)
+    fields = _Fields(Picker(tree), reading)
+    given = {name: fields.secret(name) for name in ("access_token", "refresh_token", "id_token")}
     redact.remember(*(value for value in given.values() if isinstance(value, str) and value))
-    raise_if_refused(heard, tree, reading.paths.get("error"), purpose)
+    # What the endpoint refuses is said first, also where an expression on its answer was given up.
+    raise_if_refused(heard, tree, fields.error(), purpose)
+    try:
+        return _grant(heard, fields, given, purpose)
+    except RuleRefused as refused:
+        raise TokenEndpointFailure(refused.code, **heard.where, **refused.facts) from None
+
+
+class _Fields:
+    """The fields of one answer, each where the designer says or where RFC 6749 has it."""
+
+    def __init__(self, picker: Picker, reading: Reading) -> None:
+        self.picker = picker
+        self.reading = reading
+        self.refused: RuleRefused | None = None
+
+    def field(self, name: str) -> Any:
+        """Raises RuleRefused."""
+        if not isinstance(self.picker.tree, dict):
+            return None
+        if self.reading.paths.get(name):
+            return self.written(name)
+        return self.picker.tree.get(name)
+
+    def written(self, name: str) -> Any:
+        """What the JMESPath of this name finds. Raises RuleRefused."""
+        return self.picker.pick(
+            self.reading.paths[name], f"{self.reading.at}.token_response.{name}"
+        )
+
+    def secret(self, name: str) -> Any:
+        """A field that no text may show; ``id_token`` is looked for to this end alone."""
+        try:
+            return self.field(name)
+        except RuleRefused as refused:
+            self.refused = self.refused or refused
+            return None
+
+    def error(self) -> Any:
+        """The error where the designer says that it stands; None where nothing is said."""
+        if not self.reading.paths.get("error") or not isinstance(self.picker.tree, dict):
+            return None
+        try:
+            return self.written("error")
+        except RuleRefused as refused:
+            self.refused = self.refused or refused
+            return None
+
+
+def _grant(
+    heard: Heard, fields: _Fields, given: Mapping[str, Any], purpose: Purpose
+) -> TokenAnswer:
+    """Captures come last: what they cost takes nothing from the tokens. Raises RuleRefused."""
+    if fields.refused:
+        raise fields.refused
     access_token = _token(heard, "access_token", given["access_token"])
     if access_token is None:
         raise TokenEndpointFailure("token_missing", **heard.where)
-    found, unfit = captures.kept(reading.captures, reading.patterns, tree)
+    answer = TokenAnswer(
+        access_token=access_token,
+        token_type=_token_type(heard, fields.field("token_type")),
+        expires_in=_life(fields),
+        refresh_token=_token(heard, "refresh_token", given["refresh_token"]),
+        scope=_scope(heard, fields.field("scope")),
+    )
+    reading = fields.reading
+    rules = Rules(reading.captures, reading.patterns, reading.captures_at)
+    renewing = purpose in ("refresh", "client_credentials")
+    found, unfit = fields.picker.kept(rules, renewing=renewing)
     if unfit:
         raise _malformed(heard, unfit, "a captured value is not of the form that is set for it")
-    return TokenAnswer(
-        access_token=access_token,
-        token_type=_token_type(heard, _field(tree, reading.paths, "token_type")),
-        expires_in=_life(tree, reading),
-        refresh_token=_token(heard, "refresh_token", given["refresh_token"]),
-        scope=_scope(heard, _field(tree, reading.paths, "scope")),
-        captures=found,
-    )
-
-
-def _fields(tree: Any, paths: Mapping[str, str]) -> dict[str, Any]:
-    """The secrets of an answer; ``id_token`` is named only to keep it out of texts."""
-    names = ("access_token", "refresh_token", "id_token")
-    return {name: _field(tree, paths, name) for name in names}
-
-
-def _field(tree: Any, paths: Mapping[str, str], name: str) -> Any:
-    if not isinstance(tree, dict):
-        return None
-    return captures.pick(paths[name], tree) if paths.get(name) else tree.get(name)
+    return replace(answer, captures=found)
 
 
 def _token(heard: Heard, name: str, value: Any) -> str | None:
@@ -112,13 +162,13 @@ def _scope(heard: Heard, value: Any) -> str | None:
     return value
 
 
-def _life(tree: Any, reading: Reading) -> float | None:
-    seconds = _number(_field(tree, reading.paths, "expires_in"))
-    if seconds is None and reading.paths.get("expires_at"):
-        moment = _moment(captures.pick(reading.paths["expires_at"], tree))
+def _life(fields: _Fields) -> float | None:
+    seconds = _number(fields.field("expires_in"))
+    if seconds is None and fields.reading.paths.get("expires_at"):
+        moment = _moment(fields.written("expires_at"))
         seconds = None if moment is None else moment - time.time()
     if seconds is None:
-        seconds = reading.default_expires_in
+        seconds = fields.reading.default_expires_in
     return None if seconds is None else max(0.0, min(float(seconds), LONGEST_LIFE))
 
 

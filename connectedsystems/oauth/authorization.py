@@ -13,6 +13,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from connectedsystems import outbound, placeholders, redact
 from connectedsystems.errors import ConfigurationInvalid, FlowFailure
+from connectedsystems.oauth.captures import RuleRefused, check_patterns
 from connectedsystems.oauth.client import Client, merged, pairs
 
 QUERY = "{query}"
@@ -33,9 +34,14 @@ class Walk:
 def begin(client: Client) -> Walk:
     """A fresh walk.
 
-    Raises FlowFailure ``capture_missing``, ConfigurationInvalid for parameters that change what
-    must not be changed, OutboundFailure ``address_refused``.
+    Raises FlowFailure ``capture_missing``, and ``pattern_unsupported`` before somebody sets out for
+    a walk that cannot end well; ConfigurationInvalid for parameters that change what must not be
+    changed, OutboundFailure ``address_refused``.
     """
+    try:
+        check_patterns(client.capture_patterns)
+    except RuleRefused as refused:
+        raise FlowFailure(refused.code, **refused.facts) from None
     state = secrets.token_urlsafe(32)
     verifier = secrets.token_urlsafe(64) if client.pkce != "off" else ""
     redact.remember(state, verifier)

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from connectedsystems import redact
 from connectedsystems.errors import FlowFailure
+from connectedsystems.oauth.captures import RuleRefused, fits
 from connectedsystems.oauth.client import Client
 from connectedsystems.oauth.words import quoted, quoted_code, web_address
 
@@ -55,7 +56,11 @@ def state_of(query_string: str) -> str:
 
 
 def read(client: Client, query_string: str) -> Callback:
-    """What came back. Raises FlowFailure ``bad_callback``, ``state_missing``, ``code_missing``."""
+    """What came back.
+
+    Raises FlowFailure ``bad_callback``, ``state_missing``, ``code_missing``,
+    ``pattern_unsupported``.
+    """
     state = state_of(query_string)
     captured = client.captures.get("callback") or {}
     read_here = _KNOWN | {client.code_parameter, *captured.values()}
@@ -141,8 +146,11 @@ def _captures(
 ) -> dict[str, str]:
     kept = {name: given[parameter] for name, parameter in captured.items() if given.get(parameter)}
     for name, value in kept.items():
-        pattern = client.capture_patterns.get(name)
-        if len(value) > 2000 or (pattern and not re.fullmatch(pattern, value)):
+        try:
+            fit = fits(value, client.capture_patterns.get(name), name)
+        except RuleRefused as refused:
+            raise FlowFailure(refused.code, **refused.facts) from None
+        if not fit:
             reason = "a captured value is not of the form that is set for it"
             raise FlowFailure("bad_callback", reason=reason, name=name)
     return kept

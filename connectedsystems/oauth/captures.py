@@ -2,50 +2,125 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Any
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-from jmespath.parser import ParsedResult
+import structlog
+
+from connectedsystems import expressions, patterns
+from connectedsystems.expressions import Budget, NotFound, TooCostly, for_authorizing
+
+log = structlog.get_logger(__name__)
 
 LONGEST = 2000
 """Characters of a captured text."""
+PATTERNS = "oauth.capture_patterns"
 
 
-@lru_cache(maxsize=512)
-def _compiled(path: str) -> ParsedResult:
-    return jmespath.compile(path)
+class RuleRefused(Exception):
+    """A rule that a designer wrote and that was not applied: the failure's code, and facts.
+
+    ``expression_too_costly``: the expression of the key ``field`` is over its bounds;
+    ``pattern_unsupported``: RE2 does not take the pattern ``name``.
+    """
+
+    def __init__(self, code: str, **facts: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.facts = facts
 
 
-def pick(path: str, tree: Any) -> Any:
-    """What ``path`` finds, or None: a path that does not fit this answer finds nothing."""
-    try:
-        return _compiled(path).search(tree)
-    except (JMESPathError, TypeError, ValueError, RecursionError):
-        return None
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Captures: JMESPaths and patterns by name. ``at`` is the key path of the JMESPaths."""
+
+    paths: Mapping[str, str]
+    patterns: Mapping[str, str]
+    at: str
 
 
-def kept(
-    paths: Mapping[str, str], patterns: Mapping[str, str], tree: Any
-) -> tuple[dict[str, Any], str | None]:
-    """The captured values by name, and the name of one that is not of its form, if any."""
-    values = {name: pick(path, tree) for name, path in paths.items()}
-    found = {name: value for name, value in values.items() if value not in (None, "")}
-    for name, value in found.items():
-        if not fits(value, patterns.get(name)):
-            return {}, name
-    return found, None
+@dataclass(frozen=True, slots=True)
+class Picker:
+    """Picks values out of one answer; all its expressions share one budget."""
+
+    tree: Any = field(repr=False)
+    budget: Budget = field(default_factory=for_authorizing)
+
+    def pick(self, path: str, key: str) -> Any:
+        """What ``path`` finds, or None: a path that does not fit this answer finds nothing.
+
+        ``key``: the key path under which the designer wrote it. Raises RuleRefused.
+        """
+        try:
+            return expressions.find(path, self.tree, self.budget)
+        except TooCostly as reason:
+            raise RuleRefused("expression_too_costly", field=key, reason=str(reason)) from None
+        except NotFound:
+            return None
+
+    def within(self, item: Any) -> Picker:
+        """The same for a part of the answer."""
+        return Picker(item, self.budget)
+
+    def kept(self, rules: Rules, *, renewing: bool = False) -> tuple[dict[str, Any], str | None]:
+        """The captured values by name, and the name of one that is not of its form, if any.
+
+        ``renewing``: the value of a rule that is refused is left as it was kept before, for
+        without the new tokens the user would lose the authorization. Else raises RuleRefused.
+        """
+        found: dict[str, Any] = {}
+        for name, path in rules.paths.items():
+            try:
+                value = self.pick(path, f"{rules.at}.{name}")
+                if value in (None, ""):
+                    continue
+                if not fits(value, rules.patterns.get(name), name):
+                    return {}, name
+            except RuleRefused as refused:
+                if not renewing:
+                    raise
+                log.warning("capture_left_as_it_was", name=name, code=refused.code)
+                continue
+            found[name] = value
+        return found, None
 
 
-def fits(value: Any, pattern: str | None) -> bool:
-    """Whether a value may be kept: a pattern has to match it from end to end, as text."""
+def check_patterns(written: Mapping[str, str]) -> None:
+    """Raises RuleRefused for the first pattern that RE2 does not take."""
+    for refused in unsupported_patterns(written):
+        raise refused
+
+
+def unsupported_patterns(written: Mapping[str, str]) -> list[RuleRefused]:
+    """What is to be said of each pattern that RE2 does not take."""
+    found = []
+    for name, pattern in written.items():
+        try:
+            patterns.check(pattern)
+        except patterns.Unsupported as reason:
+            found.append(_refused(name, reason))
+    return found
+
+
+def fits(value: Any, pattern: str | None, name: str) -> bool:
+    """Whether a value may be kept: a pattern has to match it from end to end, as text.
+
+    Raises RuleRefused ``pattern_unsupported``.
+    """
     if isinstance(value, str) and len(value) > LONGEST:
         return False
-    return not pattern or (
-        isinstance(value, str | int)
-        and not isinstance(value, bool)
-        and re.fullmatch(pattern, str(value)) is not None
+    if not pattern:
+        return True
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        return False
+    try:
+        return patterns.fits(pattern, str(value))
+    except patterns.Unsupported as reason:
+        raise _refused(name, reason) from None
+
+
+def _refused(name: str, reason: patterns.Unsupported) -> RuleRefused:
+    return RuleRefused(
+        "pattern_unsupported", name=name, reason=str(reason), field=f"{PATTERNS}.{name}"
     )

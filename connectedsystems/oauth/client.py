@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from connectedsystems import placeholders
+from connectedsystems.oauth import origins
 
 
 def _nothing() -> Mapping[str, Any]:
@@ -51,6 +52,33 @@ class Client:
     base_url: str = ""
     token_placement: Mapping[str, str] = field(default_factory=_nothing)
     values: Mapping[str, Any] = field(default_factory=_nothing, repr=False)
+
+    guard: Callable[[str, str], None] | None = field(default=None, repr=False)
+    """Told which address a request with a token uses and the URL it became; raises where that is
+    another origin than before. None during a walk: where it leads is what its user approves."""
+
+    @property
+    def captured_names(self) -> frozenset[str]:
+        """The names of all captures, wherever they come from."""
+        boxes = [*self.captures.values()]
+        boxes += [(step or {}).get("captures") or {} for step in self._steps]
+        return frozenset(name for box in boxes for name in box)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The templates of the URLs to which a token is sent."""
+        second, following = self._steps
+        oauth = {
+            "token_endpoint": self.token_endpoint,
+            "refresh_endpoint": self.refresh_endpoint,
+            "second_exchange": second,
+            "after_authorization": following,
+        }
+        return origins.addresses(oauth, self.base_url)
+
+    @property
+    def _steps(self) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+        return self.second_exchange, self.after_authorization
 
     @property
     def authenticates_by(self) -> str:

@@ -16,7 +16,7 @@ from authlib.integrations.requests_client import OAuth2Session
 
 from connectedsystems import outbound, placeholders, redact
 from connectedsystems.errors import ConfigurationInvalid, TokenEndpointFailure
-from connectedsystems.oauth import authentication
+from connectedsystems.oauth import authentication, origins
 from connectedsystems.oauth.client import Client, merged, pairs
 
 MAX_BYTES = 1_000_000
@@ -108,8 +108,10 @@ def written_out(client: Client, question: Question) -> Asked:
 
 def _asked(session: OAuth2Session, client: Client, question: Question) -> Asked:
     redact.remember(client.client_secret)
-    url = _url(question)
+    url = _url(client, question)
     outbound.check_url(url)
+    if client.guard is not None:
+        client.guard(question.field, url)
     proof, identity = authentication.proof(session, client, question.authentication, url)
     built_in = {**question.built_in, **identity}
     parameters = merged(built_in, question.parameters, question.values)
@@ -125,7 +127,12 @@ def with_next_secret(client: Client) -> Client | None:
     return replace(client, client_secret=client.client_secret_next, client_secret_next="")
 
 
-def _url(question: Question) -> str:
+def _url(client: Client, question: Question) -> str:
+    loose = origins.unbounded_callback_capture(
+        question.endpoint, client.captures.get("callback") or {}, client.capture_patterns
+    )
+    if loose:
+        raise ConfigurationInvalid({f"oauth.{question.field}": [origins.loose_sentence(loose)]})
     lacking = placeholders.missing(question.endpoint, question.values)
     if lacking:
         raise TokenEndpointFailure("capture_missing", name=min(lacking), field=question.field)

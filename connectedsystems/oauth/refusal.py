@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from connectedsystems import redact
 from connectedsystems.errors import TokenEndpointFailure
-from connectedsystems.oauth.captures import pick
 from connectedsystems.oauth.endpoint import Heard
 from connectedsystems.oauth.words import quoted, quoted_code
 
@@ -43,15 +42,16 @@ _CODES = ("code", "error", "type", "status", "name")
 
 
 def raise_if_refused(
-    heard: Heard, tree: dict[str, Any] | None, error_path: str | None, purpose: Purpose
+    heard: Heard, tree: dict[str, Any] | None, named: Any, purpose: Purpose
 ) -> None:
     """Raises TokenEndpointFailure unless this is a 2xx without an error.
 
+    ``named``: the error where the designer says that it stands in the answer.
     Facts: status, host, path, ``readable`` (the endpoint itself named an error), and where there
     are such: error, quote, retry_after, excerpt.
     """
     busy = heard.status in (429, 503) or (purpose == "refresh" and heard.status >= 500)
-    error = None if busy else spoken_error(heard, tree, error_path)
+    error = None if busy else spoken_error(heard, tree, named)
     facts = {**heard.where, "readable": error is not None, **said(heard, tree, error)}
     if heard.retry_after is not None:
         facts["retry_after"] = heard.retry_after
@@ -67,11 +67,10 @@ def raise_if_refused(
         raise TokenEndpointFailure("token_not_json", **facts)
 
 
-def spoken_error(heard: Heard, tree: dict[str, Any] | None, error_path: str | None) -> Any:
+def spoken_error(heard: Heard, tree: dict[str, Any] | None, named: Any) -> Any:
     """The error this endpoint itself names, or None."""
     if tree is None:
         return None
-    named = pick(error_path, tree) if error_path else None
     if _is_error(named):
         return named
     error = tree.get("error")

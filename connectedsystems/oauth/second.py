@@ -11,6 +11,7 @@ from connectedsystems.oauth.answer import Reading, TokenAnswer, read
 from connectedsystems.oauth.client import Client
 from connectedsystems.oauth.endpoint import Question, manner_of
 from connectedsystems.oauth.refusal import Purpose
+from connectedsystems.oauth.standing import OriginMoved
 
 
 class Unfinished(TokenEndpointFailure):
@@ -41,6 +42,9 @@ def exchanged(client: Client, first: TokenAnswer, purpose: Purpose, deadline: fl
     try:
         heard = endpoint.ask(client, _question(client, box, first), deadline)
         answer = read(heard, _reading(client, box), repeated)
+    except OriginMoved as moved:
+        moved.answer = first
+        raise
     except (TokenEndpointFailure, OutboundFailure) as failure:
         if purpose == "refresh":
             raise Unfinished(failure, first) from None
@@ -77,4 +81,6 @@ def _reading(client: Client, box: Any) -> Reading:
         captures=box.get("captures") or {},
         patterns=client.capture_patterns,
         default_expires_in=client.default_expires_in,
+        at="oauth.second_exchange",
+        captures_at="oauth.second_exchange.captures",
     )

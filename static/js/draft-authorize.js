@@ -5,12 +5,14 @@
 
   var PAUSE = 2000;
   var LIFETIME = 10 * 60 * 1000;
+  // How long the answer may take before a page that got the focus back says how things stand.
+  var PATIENCE = 1500;
   var FEATURES = "popup=yes,width=620,height=760";
 
   var authorize = document.querySelector("button[data-draft-authorize]");
   var done = document.querySelector("button[data-draft-done]");
   var place = document.querySelector("[data-draft-says]");
-  if (!authorize || !done || !place || !window.fetch) return;
+  if (!authorize || !done || !place || !window.fetch || !window.connectedSystemsPopup) return;
   var form = authorize.form;
   var waiting = null;
 
@@ -92,6 +94,7 @@
   function stop() {
     if (!waiting) return;
     window.clearInterval(waiting.timer);
+    window.clearTimeout(waiting.returned);
     if (waiting.channel) waiting.channel.close();
     waiting = null;
   }
@@ -112,7 +115,11 @@
       .then(function (answer) { return answer.ok ? answer.json() : null; })
       .then(function (status) {
         mine.busy = false;
-        if (waiting !== mine || !status || !status.attempt || status.attempt === "open") return;
+        if (waiting !== mine || !status || !status.attempt) return;
+        if (status.attempt === "open") {
+          if (mine.returned) sayNotFinished();
+          return;
+        }
         stop();
         ask();
       })
@@ -121,7 +128,7 @@
 
   function wait() {
     stop();
-    waiting = { started: Date.now(), busy: false, channel: null, timer: 0 };
+    waiting = { started: Date.now(), busy: false, channel: null, timer: 0, returned: 0 };
     if (typeof BroadcastChannel === "function") {
       waiting.channel = new BroadcastChannel("connected-systems");
       waiting.channel.onmessage = look;
@@ -131,12 +138,37 @@
     }, PAUSE);
   }
 
+  // The window may be open behind this page, or closed: it is not asked, and nothing is claimed.
+  function cameBack() {
+    var mine = waiting;
+    if (!mine || document.visibilityState !== "visible") return;
+    window.clearTimeout(mine.returned);
+    mine.returned = window.setTimeout(function () {
+      if (waiting === mine) sayNotFinished();
+    }, PATIENCE);
+    look();
+  }
+
+  function sayNotFinished() {
+    window.clearTimeout(waiting.returned);
+    waiting.returned = 0;
+    var said = place.querySelector("[data-not-finished]");
+    if (!said) {
+      said = document.createElement("p");
+      said.dataset.notFinished = "";
+      said.setAttribute("role", "status");
+      (place.querySelector(".says") || place).append(said);
+    }
+    said.textContent = "Not finished yet. If you closed the window, open it again.";
+  }
+
+  window.addEventListener("focus", cameBack);
+  document.addEventListener("visibilitychange", cameBack);
+
   authorize.addEventListener("click", function (event) {
     event.preventDefault();
     stop();
-    var popup = window.open("", "authorize-draft", FEATURES);
-    // The other system's page gets no hold of this one.
-    if (popup) popup.opener = null;
+    var popup = window.connectedSystemsPopup("draft", FEATURES);
     send(authorize, popup ? {} : { popup: "blocked" }).then(function (said) {
       if (said.url && popup) popup.location.replace(said.url);
       else if (popup) popup.close();

@@ -83,9 +83,8 @@ def test_what_is_too_long_is_refused(acme: ConnectedSystem, body: str, kind: str
     [
         ("", '{"state": "s", "code": "c"}', "application/json"),
         ("", "", "multipart/form-data; boundary=x"),
-        ("?state=s&code=c", "state=s&code=c", FORM),
     ],
-    ids=["json", "multipart", "both"],
+    ids=["json", "multipart"],
 )
 def test_what_is_no_such_form_is_no_callback(
     acme: ConnectedSystem, query: str, body: str, kind: str
@@ -93,6 +92,20 @@ def test_what_is_no_such_form_is_no_callback(
     path = urlsplit(acme.redirect_uri).path
     said = Client().post(f"{path}{query}", body, content_type=kind)
     assert (said.status_code, said["Allow"]) == (405, "GET")
+
+
+def test_A4_a_query_that_was_posted_comes_again_as_it_was(
+    acme: ConnectedSystem, visitor: Callable[..., Visitor], thirdparty: ThirdParty
+) -> None:
+    alice = visitor("alice")
+    callback = alice.approves(alice.sets_out(next_path="/integrations/list-contacts/"))
+    thirdparty.reset()
+    for body, kind in [("state=other&code=stolen", FORM), ("{", "application/json")]:
+        said = Client(enforce_csrf_checks=True).post(callback, body, content_type=kind)
+        assert (said.status_code, said["Location"]) == (303, callback)
+        assert said["Cache-Control"] == "no-store"
+    assert thirdparty.count() == 0
+    assert alice.client.get(said["Location"])["Location"] == "/integrations/list-contacts/"
 
 
 def test_other_methods_are_refused(acme: ConnectedSystem) -> None:

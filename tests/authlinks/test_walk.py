@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+from django.test import Client
+from django.utils import timezone
+
 from authlinks.models import Authorization, AuthorizationAttempt
 from connectedsystems.models import ConnectedSystem
 from tests.acme import OWN_CLICK, Visitor
@@ -82,13 +86,69 @@ def test_A19_begun_in_another_session(acme: ConnectedSystem, visitor: Makes) -> 
     assert b'data-code="state_missing_session"' in answer.content
 
 
-def test_a_state_serves_once(acme: ConnectedSystem, visitor: Makes) -> None:
+def test_a_state_serves_once(acme: ConnectedSystem, visitor: Makes, thirdparty: ThirdParty) -> None:
     alice = visitor("alice")
+    callback = alice.approves(alice.sets_out(next_path="/integrations/list-contacts/"))
+    assert alice.client.get(callback).status_code == 303
+    version = Authorization.objects.get().version
+    thirdparty.reset()
+    again = alice.client.get(callback)
+    assert again.status_code == 303
+    assert again["Location"] == "/integrations/list-contacts/"
+    assert thirdparty.count() == 0
+    assert Authorization.objects.get().version == version
+
+
+def test_A4_a_second_arrival_elsewhere_or_later_is_refused(
+    acme: ConnectedSystem, visitor: Makes, thirdparty: ThirdParty
+) -> None:
+    alice, bob = visitor("alice"), visitor("bob")
     callback = alice.approves(alice.sets_out())
     assert alice.client.get(callback).status_code == 303
-    again = alice.client.get(callback)
-    assert again.status_code == 400
-    assert b'data-code="state_used"' in again.content
+    thirdparty.reset()
+    elsewhere = Client()
+    elsewhere.force_login(alice.person)
+    assert b'data-code="state_used"' in elsewhere.get(callback).content
+    assert b'data-code="state_unknown"' in bob.client.get(callback).content
+    assert b'data-code="state_missing_session"' in Client().get(callback).content
+    AuthorizationAttempt.objects.update(ends_at=timezone.now())
+    late = alice.client.get(callback)
+    assert late.status_code == 400
+    assert b'data-code="state_used"' in late.content
+    assert thirdparty.count() == 0
+
+
+def test_A4_a_second_arrival_after_a_failure_is_refused(
+    acme: ConnectedSystem, visitor: Makes
+) -> None:
+    alice = visitor("alice")
+    callback = alice.approves(alice.sets_out(), allow=False)
+    assert b'data-code="access_denied"' in alice.client.get(callback).content
+    assert b'data-code="state_used"' in alice.client.get(callback).content
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Sec-Purpose", "prefetch"),
+        ("Sec-Purpose", "prefetch;prerender"),
+        ("Sec-Purpose", "Prefetch; anonymous-client-ip"),
+        ("Purpose", "prefetch"),
+        ("X-Moz", "prefetch"),
+    ],
+)
+def test_A4_a_prefetch_uses_nothing_up(
+    acme: ConnectedSystem, visitor: Makes, thirdparty: ThirdParty, header: str, value: str
+) -> None:
+    alice = visitor("alice")
+    callback = alice.approves(alice.sets_out())
+    thirdparty.reset()
+    ahead = alice.client.get(callback, headers={header: value})
+    assert (ahead.status_code, ahead["Cache-Control"]) == (503, "no-store")
+    assert b'data-code="opened_ahead"' in ahead.content
+    assert thirdparty.count() == 0
+    assert not AuthorizationAttempt.objects.get().claimed
+    assert alice.client.get(callback).status_code == 303
 
 
 def test_A20_the_user_denies(acme: ConnectedSystem, visitor: Makes, thirdparty: ThirdParty) -> None:
@@ -113,7 +173,7 @@ def test_A25_a_callback_is_a_get(acme: ConnectedSystem, visitor: Makes) -> None:
     alice = visitor("alice")
     callback = alice.approves(alice.sets_out())
     assert alice.client.head(callback).status_code == 405
-    assert alice.client.post(callback).status_code == 405
+    assert alice.client.post(callback.partition("?")[0]).status_code == 405
     assert alice.client.get(callback).status_code == 303
 
 

@@ -187,6 +187,7 @@ def test_G9_every_page_has_its_headers(visitor: Client, address: str) -> None:
     assert page["Referrer-Policy"] == "same-origin"
     assert page["X-Frame-Options"] == "DENY"
     assert page["Cross-Origin-Opener-Policy"].startswith("same-origin")
+    assert "camera=()" in page["Permissions-Policy"]
 
 
 @pytest.mark.django_db

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,5 +98,22 @@ def test_deploy_checks_find_nothing_where_all_is_well() -> None:
         SECRET_KEY=VALUES["SECRET_KEY"] + "-and-some-more-characters",
         PUBLIC_BASE_URL="https://connect.example.org",
         CACHE_URL="redis://localhost:6379/0",
+        TRUSTED_PROXY="1",
     )
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.returncode == 0
+    # What cannot be known is said (H16); nothing else is.
+    assert re.findall(r"connectedsystems\.\w+", ended.stderr) == ["connectedsystems.I016"]
+    assert "WARNINGS" not in ended.stderr
+
+
+def test_H16_https_without_a_known_proxy_is_unwise() -> None:
+    given = {"PUBLIC_BASE_URL": "https://connect.example.org"}
+    ended = start([*STARTS["manage.py"], "--deploy"], **given)
+    assert "connectedsystems.W016" in ended.stderr
+    assert "TRUSTED_PROXY" in ended.stderr
+    assert "deploy/nginx.conf" in ended.stderr
+    said = start(STARTS["wsgi"], **given)
+    assert said.returncode == 0
+    assert "connectedsystems.W016" in said.stderr
+    silent = start(STARTS["wsgi"], PUBLIC_BASE_URL="http://localhost:8000")
+    assert (silent.returncode, silent.stderr) == (0, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -428,7 +429,6 @@ FINGERPRINTED = {
     "authorization_endpoint": "https://acme.example/other",
     "token_endpoint": "https://acme.example/other",
     "refresh_endpoint": "https://acme.example/other",
-    "revocation_endpoint": "https://acme.example/other",
     "second_exchange": {"endpoint": "https://acme.example/other"},
     "after_authorization": {"url": "https://acme.example/other"},
 }
@@ -445,6 +445,7 @@ def test_C12_the_fingerprint_knows_what_a_token_was_obtained_under(key: str) -> 
         {"oauth": {"client_secret": "other"}},
         {"oauth": {"scope": "other"}},
         {"oauth": {"pkce": "off"}},
+        {"oauth": {"revocation_endpoint": "https://acme.example/other"}},
         {"name": "Other"},
         {"base_url": "https://API.acme.example:443/v2"},
         {"request_headers": {"X-A": "b"}},
@@ -452,6 +453,56 @@ def test_C12_the_fingerprint_knows_what_a_token_was_obtained_under(key: str) -> 
 )
 def test_other_changes_end_no_authorization(more: dict[str, Any]) -> None:
     assert everything(**more).fingerprint() == everything().fingerprint()
+
+
+SITE_IN_THE_HOST: dict[str, tuple[dict[str, Any], str]] = {
+    "token": ({"captures": {"token": {"site": "{}"}}}, "https://{site}.acme.example/api"),
+    "callback": ({"captures": {"callback": {"site": "{}"}}}, "https://{site}.acme.example/api"),
+    "leading": ({"captures": {"token": {"site": "{}"}}}, "{site}/api"),
+    "one slash": ({"captures": {"token": {"site": "{}"}}}, "https://a{site}/api"),
+    "second": (
+        {"second_exchange": {"endpoint": "https://b.example/t", "captures": {"site": "{}"}}},
+        "https://{site}.acme.example/api",
+    ),
+    "after": (
+        {"after_authorization": {"path": "/me", "captures": {"site": "{}"}}},
+        "https://acme.example:{site}/api",
+    ),
+    "chosen": (
+        {
+            "after_authorization": {
+                "path": "/me",
+                "captures": {"site": "url"},
+                "choose": {"list": "{}", "value": "id", "label": "name"},
+            }
+        },
+        "https://{site}.acme.example/api",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SITE_IN_THE_HOST)
+def test_G1_an_expression_that_decides_a_host_is_in_the_fingerprint(kind: str) -> None:
+    box, url = SITE_IN_THE_HOST[kind]
+
+    def of(expression: str, base_url: str, name: str = "site") -> str:
+        text = json.dumps({**plain_oauth(), **box}).replace("{}", expression)
+        oauth = json.loads(text.replace('"site"', f'"{name}"'))
+        data = {"authentication": "oauth2_authorization_code", "base_url": base_url}
+        return configuration.read({**data, "oauth": oauth}).fingerprint()
+
+    assert of("a", url) != of("b", url)
+    elsewhere = "https://acme.example/{site}"
+    assert of("a", elsewhere) == of("b", elsewhere)
+    assert of("a", url, name="other") == of("b", url, name="other")
+
+
+def plain_oauth() -> dict[str, Any]:
+    return {
+        "client_id": "abc",
+        "authorization_endpoint": "https://acme.example/authorize",
+        "token_endpoint": "https://acme.example/token",
+    }
 
 
 def test_C12_another_origin_of_the_base_url_is_another_fingerprint() -> None:

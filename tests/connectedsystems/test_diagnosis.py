@@ -15,16 +15,16 @@ from connectedsystems.diagnosis import CATALOGUE, FIELDS, GROUPS, Diagnosis, dia
 CODES = """
 state_missing state_missing_session state_unknown state_used state_expired state_user_mismatch
 issuer_mismatch bad_callback code_missing configuration_changed access_denied scope_refused
-provider_error attempt_not_finished popup_blocked
+provider_error attempt_not_finished popup_blocked opened_ahead
 token_http_error token_not_json token_missing token_malformed token_type_unsupported token_refused
 client_auth_failed redirect_uri_mismatch scope_reduced refresh_token_missing
 needs_authorization insufficient_scope refresh_in_progress refresh_failed refresh_outcome_unknown
 temporarily_unavailable rate_limited revocation_failed
 too_many_requests call_refused call_not_found call_failed success_rule_failed input_invalid result_rule_failed
-system_down not_allowed capture_missing
+system_down not_allowed capture_missing expression_too_costly pattern_unsupported
 redirect_refused address_refused tls_error timeout too_large connection_failed bad_response busy
 decrypt_failed key_missing in_transaction internal_error configuration_invalid
-bad_request log_in form_expired not_found
+bad_request request_too_large log_in form_expired saved_meanwhile not_found
 discovery_failed discovery_mismatch
 """
 
@@ -32,6 +32,7 @@ BUNDLE_KEYS = """
 base_url api_key basic client_id client_secret authorization_endpoint token_endpoint
 refresh_endpoint revocation_endpoint discovery_url issuer scope client_authentication pkce
 authorization_parameters token_parameters token_response code_parameter captures
+capture_patterns second_exchange after_authorization expired_when
 method path parameters body inputs timeout success result pagination
 redirect_uri
 """
@@ -46,13 +47,17 @@ STATUS = {
     403: "state_user_mismatch not_allowed form_expired",
     401: "log_in",
     404: "not_found",
+    409: "saved_meanwhile",
+    413: "request_too_large",
     429: "too_many_requests",
     502: "token_http_error token_not_json token_missing token_malformed token_type_unsupported"
     " token_refused client_auth_failed redirect_uri_mismatch capture_missing refresh_failed"
     " refresh_outcome_unknown temporarily_unavailable rate_limited call_refused call_not_found"
     " call_failed success_rule_failed result_rule_failed address_refused redirect_refused tls_error"
-    " connection_failed too_large bad_response discovery_failed discovery_mismatch",
-    503: "refresh_in_progress busy system_down key_missing in_transaction internal_error",
+    " connection_failed too_large bad_response discovery_failed discovery_mismatch"
+    " expression_too_costly pattern_unsupported",
+    503: "refresh_in_progress busy system_down key_missing in_transaction internal_error"
+    " opened_ahead",
     504: "timeout",
 }
 

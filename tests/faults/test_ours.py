@@ -60,8 +60,8 @@ def test_C7_a_key_that_is_gone(room: Room, guest: Guest, settings: Any) -> None:
     before = Authorization.objects.get().access_token.stored
     settings.VAULT_KEYS = OTHER_KEY
     page = guest.lists()
-    assert (code_of(page), page.status_code) == ("decrypt_failed", 200)
-    assert guest.status()["state"] == "cannot_be_opened"
+    assert (code_of(page), page.status_code) == ("key_missing", 503)
+    assert guest.status()["state"] == "key_missing"
     assert Authorization.objects.get().access_token.stored == before
     expire()
     assert code_of(guest.lists()) in ("decrypt_failed", "key_missing")

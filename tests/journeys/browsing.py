@@ -47,7 +47,8 @@ class Person:
     def __init__(self, browser: Browser, site: Site, name: str, **options: Any) -> None:
         self.name, self.site = name, site
         self.complaints: list[str] = []
-        self._forgiven: tuple[str, ...] = ()
+        # Chromium says what it cleared at log-out.
+        self._forgiven: tuple[str, ...] = ("Clear-Site-Data header",)
         self.context: BrowserContext = browser.new_context(base_url=site.url, **options)
         self.context.set_default_timeout(SECONDS * 1000)
         self.context.on("console", lambda said: self._hear(f"{said.text} ({said.page})"))

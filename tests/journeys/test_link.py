@@ -16,7 +16,10 @@ NO_CHANNEL = "delete window.BroadcastChannel"
 NO_OPENER = """
     delete window.BroadcastChannel;
     const open = window.open;
-    window.open = (url, name) => { open(url, name, "noopener"); return {}; };
+    window.open = (url, name, features) => {
+        const popup = open(url, name, features);
+        return { closed: true, location: { replace: (to) => popup.location.replace(to) } };
+    };
 """
 
 

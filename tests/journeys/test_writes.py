@@ -5,7 +5,7 @@ from __future__ import annotations
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -120,7 +120,8 @@ def test_two_deliveries_at_once_are_one(alice: Person, thirdparty: ThirdParty) -
     connects(alice)
     held = held_page(alice).url
     cookies = {str(each["name"]): str(each["value"]) for each in alice.context.cookies(held)}
-    form = {"csrfmiddlewaretoken": cookies["csrftoken"], "action": "deliver"}
+    token = cookies[f"csrftoken_{urlsplit(alice.site.url).port}"]
+    form = {"csrfmiddlewaretoken": token, "action": "deliver"}
     request = urllib.request.Request(
         held,
         data=urlencode(form).encode(),

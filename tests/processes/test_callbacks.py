@@ -47,7 +47,7 @@ def test_two_callbacks_of_one_attempt_make_one_token_request(
 ) -> None:
     alice = visitor("alice")
     # Slow enough that the second finds the first at work.
-    thirdparty.control(token={"delay": 0.5})
+    thirdparty.control(token={"delay": 2})
     callback = alice.approves(alice.sets_out(next_path="/connections/"))
     site = serve(WEB_CONCURRENCY="2")
     answers = at_once(lambda: site.ask(callback, session_of(alice)))

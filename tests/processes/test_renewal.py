@@ -24,6 +24,7 @@ Makes = Callable[..., Visitor]
 
 BEFORE_REQUEST = "authlinks.renewal._ask"
 BEFORE_SAVE = "authlinks.renewal._saved"
+BEFORE_REFUSAL = "authlinks.renewal._note_failure"
 AFTER_SAVE = "authlinks.tokens._opened"
 
 
@@ -211,6 +212,23 @@ def test_D17_a_new_walk_while_the_new_pair_is_on_its_way(
     row = Authorization.objects.get()
     assert (row.version, row.access_token) == (walked.version, walked.access_token)
     assert thirdparty.count(path="/oauth/revoke") == 0
+    assert refreshes(thirdparty) == 1
+
+
+@pytest.mark.parametrize("status", [400, 503])
+def test_D17_a_new_walk_while_the_refusal_is_on_its_way(
+    status: int, alice: Visitor, caller: Starts, thirdparty: ThirdParty
+) -> None:
+    """A refusal of the old token says nothing of the new one: the call goes on with that."""
+    late = caller(slug="list-contacts", users=["alice"], hold_at=[BEFORE_REFUSAL])
+    thirdparty.control(token={"status": status, "grant_type": "refresh_token"})
+    late.go_until(BEFORE_REFUSAL)
+    assert alice.authorizes().status_code == 303
+    walked = Authorization.objects.get()
+    late.go()
+    assert codes(late.results()) == {""}
+    row = Authorization.objects.get()
+    assert (row.version, row.ended_code, row.failure_code) == (walked.version, "", "")
     assert refreshes(thirdparty) == 1
 
 

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from authlinks.models import Authorization
+from connectedsystems import vault
 from connectedsystems.models import AuditEvent
 from tests.desk import ACCESS_TOKEN, House, make_authorization
 from workbench import authorizations, told
@@ -30,6 +31,8 @@ def test_states_are_told_in_words(house: House, as_user: Any, user: Any) -> None
     make_authorization(system, user("over"), expires_at=past, refresh_token=None)
     make_authorization(system, user("changed"), fingerprint="other")
     make_authorization(system, user("broken"), failure_code="decrypt_failed")
+    away = vault.Sealed.from_stored("1:elsewhere.00000000:AAAA")
+    make_authorization(system, user("away"), access_token=away)
     text = as_user(house.root).get(LIST).content.decode()
     for words in told.STATES.values():
         assert words in text

@@ -228,6 +228,31 @@ def test_a_mistake_is_named_by_its_path_and_nothing_is_written(
     assert not Group.objects.exists()
 
 
+def test_G3_G4_what_cannot_be_evaluated_within_bounds_is_not_loaded() -> None:
+    data = tree()
+    deep = "@" + "|@" * 400
+    oauth = {
+        "token_response": {"scope": deep},
+        "captures": {"token": {"site": "(" * 99 + "a" + ")" * 99}},
+        "capture_patterns": {"site": r"(a)\1"},
+    }
+    data["connected_systems"][0]["oauth"] |= oauth
+    data["integrations"][0] |= {"result": deep, "pagination": {"style": "link", "items": deep}}
+    found = errors_of(data)
+    system = "connected_systems[0].oauth"
+    assert found[f"{system}.capture_patterns.site"] == [
+        r"is no pattern that can be used: \1 refers back to a group."
+    ]
+    assert "brackets nest" in found[f"{system}.captures.token.site"][0]
+    assert "nests more than 100 levels" in found[f"{system}.token_response.scope"][0]
+    del data["connected_systems"][0]["oauth"]["token_response"]
+    data["connected_systems"][0]["oauth"] |= {"captures": {}, "capture_patterns": {}}
+    found = errors_of(data)
+    assert "nests more than 100 levels" in found["integrations[0].result"][0]
+    assert "nests more than 100 levels" in found["integrations[0].pagination.items"][0]
+    assert not ConnectedSystem.objects.exists()
+
+
 def test_all_mistakes_are_named_at_once_each_at_its_place() -> None:
     data = tree()
     data["applications"].append({"slug": "held", "name": "x"})

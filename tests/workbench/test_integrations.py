@@ -109,7 +109,8 @@ def test_the_audit_tells_who_changed_what(desk: Client, acme_system: ConnectedSy
     desk.post(
         LIST, {"action": "delete_selected", "_selected_action": [str(made.pk)], "post": "yes"}
     )
-    told = [(event.action, event.actor_name, event.facts) for event in AuditEvent.objects.all()]
+    events = AuditEvent.objects.filter(action__startswith="integration_")
+    told = [(event.action, event.actor_name, event.facts) for event in events]
     slug = {"integration": "list-contacts"}
     assert sorted(told, key=lambda each: each[0]) == [
         ("integration_changed", "dora", {**slug, "fields": ["path"]}),

@@ -38,7 +38,7 @@ def test_C7_tokens_of_a_lost_key_are_counted_as_closed(
 ) -> None:
     settings.VAULT_KEYS = "other:" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU="
     states = as_user(house.root).get("/admin/").context["overview"].states
-    assert {words: number for words, _, number in states if number} == {"cannot be opened": 2}
+    assert {words: number for words, _, number in states if number} == {"cannot be opened now": 2}
 
 
 def test_it_names_systems_in_trouble_and_why(house: House, as_user: Any) -> None:
@@ -94,3 +94,14 @@ def test_the_number_of_queries_stays_the_same(house: House, as_user: Any, user: 
         make_authorization(house.crm.system, person, fingerprint=f"other{number}")
         make_attempt(house.crm.system.pk, person)
     assert queries() == few
+
+
+def test_G3_it_names_a_stored_pattern_that_cannot_be_used(house: House, as_user: Any) -> None:
+    system = house.hr.system
+    system.configuration["oauth"]["captures"] = {"token": {"site": "site"}}
+    system.configuration["oauth"]["capture_patterns"] = {"site": "(?=a)a+"}
+    system.version += 1
+    system.save()
+    worst = as_user(house.root).get("/admin/").context["overview"].troubles[0]
+    assert worst.system == system
+    assert "site; (?= looks ahead or behind" in worst.reasons[0]

@@ -11,10 +11,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from authlinks import tokens
+from authlinks import revoking, tokens
 from authlinks.models import Authorization
 from authlinks.rows import read_row
-from connectedsystems import outbound, redact
+from connectedsystems import noticed, outbound, redact
 from connectedsystems.diagnosis import diagnose
 from connectedsystems.errors import ConfigurationInvalid, TokenUnavailable
 
@@ -22,7 +22,10 @@ SECONDS = 15.0
 
 
 class Command(BaseCommand):
-    help = "Renew the tokens that are due, so that nobody's call has to wait for it."
+    help = (
+        "Renew the tokens that are due, so that nobody's call has to wait for it; then go on with"
+        " the revocations that wait."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -37,7 +40,8 @@ class Command(BaseCommand):
         due = (
             Authorization.objects.filter(ended_code="", refresh_token__isnull=False)
             .filter(Q(expires_at__lte=Now() + timedelta(seconds=options["within"])))
-            .select_related("system")
+            .acted_for()
+            .select_related("system", "user")
             .order_by("expires_at")
         )
         counts: Counter[str] = Counter()
@@ -49,6 +53,11 @@ class Command(BaseCommand):
             if outcome:
                 codes[(authorization.system.slug, outcome)] += 1
         self.stdout.write(f"renewed: {counts['renewed']}, not renewed: {counts['not renewed']}")
+        done = revoking.empty(revoking.JOB_SECONDS)
+        if done:
+            self.stdout.write(
+                ", ".join(f"{outcome}: {number}" for outcome, number in sorted(done.items()))
+            )
         if codes:
             raise CommandError("\n".join(_told(slug, code, n) for (slug, code), n in codes.items()))
 
@@ -61,6 +70,12 @@ def _renewed(authorization: Authorization) -> str:
         if row is not None:
             tokens.usable_token(party, row, deadline=outbound.deadline_in(SECONDS))
     except (TokenUnavailable, ConfigurationInvalid) as failure:
+        noticed.note(
+            failure.code,
+            failure.facts,
+            system_id=authorization.system_id,
+            subject=authorization.user,
+        )
         return failure.code
     return ""
 

@@ -189,6 +189,51 @@ def test_values_are_captured_in_their_form():
     assert (failure.code, failure.facts["field"]) == ("token_malformed", "host")
 
 
+DOUBLED = "[@,@]" + "|[@,@]" * 33
+
+
+def test_G4_what_is_over_its_bounds_names_its_key():
+    for name in ("access_token", "refresh_token", "expires_in", "scope", "expires_at", "error"):
+        failure = failure_of(grant(), **{name: DOUBLED})
+        assert failure.code == "expression_too_costly"
+        assert failure.facts["field"] == f"oauth.token_response.{name}"
+        assert failure.facts["reason"] == "it gives too much"
+    failure = failure_of(grant(), captures={"site": DOUBLED})
+    assert failure.facts["field"] == "oauth.captures.token.site"
+
+
+def test_G4_what_the_endpoint_refuses_is_told_all_the_same():
+    reading = Reading({"access_token": DOUBLED, "error": DOUBLED}, {}, {})
+    with pytest.raises(TokenEndpointFailure) as caught:
+        answer.read(heard({"error": "invalid_grant"}, 400), reading, "refresh")
+    assert (caught.value.code, caught.value.facts["error"]) == ("token_refused", "invalid_grant")
+
+
+def test_G3_a_pattern_that_cannot_be_used_names_itself():
+    failure = failure_of(grant(site="aa"), captures={"site": "site"}, patterns={"site": r"(a)\1"})
+    assert (failure.code, failure.facts["name"]) == ("pattern_unsupported", "site")
+    assert failure.facts["reason"] == r"\1 refers back to a group"
+
+
+@pytest.mark.parametrize("purpose", ["refresh", "client_credentials"])
+def test_G3_G4_a_renewal_loses_no_token_for_a_capture(purpose):
+    captures = {"costly": DOUBLED, "odd": "site", "good": "site"}
+    reading = Reading({}, captures, {"odd": r"(a)\1", "good": "a+"})
+    body = heard(grant(site="aa", refresh_token="rt-2"))
+    found = answer.read(body, reading, purpose)
+    assert (found.access_token, found.refresh_token) == ("at-1", "rt-2")
+    assert found.captures == {"good": "aa"}
+
+
+def test_a_value_of_more_than_300_characters_matches_no_pattern():
+    captures, patterns = {"site": "site"}, {"site": "a+"}
+    assert read(grant(site="a" * 300), captures=captures, patterns=patterns).captures
+    assert failure_of(grant(site="a" * 301), captures=captures, patterns=patterns).code == (
+        "token_malformed"
+    )
+    assert read(grant(site="a" * 2000), captures=captures).captures
+
+
 @UNHURRIED
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON)), st.integers(200, 599))
 def test_any_answer_is_a_grant_or_a_failure(body, status):

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from connectedsystems import noticed
 from connectedsystems.errors import ConfigurationInvalid
 from workbench import bundle, bundlefile
 
@@ -38,6 +39,7 @@ class Command(BaseCommand):
             tree = bundlefile.read(_bytes(file), settings.BUNDLE_VALUES)
             loaded = bundle.load(tree, accept_reauthorization=options["accept_reauthorization"])
         except ConfigurationInvalid as invalid:
+            noticed.note_mistakes(invalid.errors)
             raise CommandError(_report(file, invalid)) from None
         if options["json"]:
             self.stdout.write(json.dumps(loaded.to_json(), indent=2))

@@ -101,6 +101,7 @@ def make(room: Room, change: str) -> None:
         # As it was stored by whoever could: the form may refuse a capture there.
         system = room.make()
         system.configuration["oauth"] |= captured
+        system.seal_secrets({"client_secret": CLIENT_SECRET})
         system.save()
     else:
         room.make(oauth=here)

@@ -39,11 +39,15 @@ class OtherSide:
 
     talk: Talk
     tls: ssl.SSLContext | None = None
+    host: str = "127.0.0.1"
     told: list[Told] = field(default_factory=list)
     connections: int = 0
+    ended: int = 0
+    reached: list[str] = field(default_factory=list)
+    """The address of ours that each connection came to."""
 
     def __post_init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.listener = socket.create_server((self.host, 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         self.accepting = threading.Thread(target=self._accept, daemon=True)
         self.accepting.start()
@@ -64,6 +68,7 @@ class OtherSide:
             except OSError:
                 return
             self.connections += 1
+            self.reached.append(sock.getsockname()[0])
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
@@ -74,6 +79,7 @@ class OtherSide:
                 while told := _read_request(stream):
                     self.told.append(told)
                     self.talk(told, sock)
+        self.ended += 1
 
 
 def _read_request(stream: object) -> Told | None:
@@ -110,8 +116,10 @@ def says(data: bytes, *, hang_up: bool = False) -> Talk:
 
 
 @contextlib.contextmanager
-def other_side(talk: Talk, tls: ssl.SSLContext | None = None) -> Iterator[OtherSide]:
-    server = OtherSide(talk, tls)
+def other_side(
+    talk: Talk, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> Iterator[OtherSide]:
+    server = OtherSide(talk, tls, host)
     try:
         yield server
     finally:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from connectedsystems import vault
+from connectedsystems.network import curl
 
 TAG = "connectedsystems"
 
@@ -54,6 +55,21 @@ def public_base_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             "PUBLIC_BASE_URL is no address of a web site.",
             hint="Write scheme and host alone, such as https://connect.example.org.",
             id="connectedsystems.E003",
+        )
+    ]
+
+
+@register(TAG)
+def libcurl(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """It speaks HTTP for us; a build that lacks what our rules need is refused."""
+    lacking = curl.lacking()
+    if not lacking:
+        return []
+    return [
+        Error(
+            f"{curl.about()} cannot be used; it lacks: {lacking}.",
+            hint="Install pycurl as requirements.txt names it: its wheel brings a fit libcurl.",
+            id="connectedsystems.E011",
         )
     ]
 

@@ -140,7 +140,8 @@ class _Handle:
         wire.note(request, headers, time.monotonic() - began, reply)
         self.fd = self.curl.getinfo(pycurl.ACTIVESOCKET)
         # Two ways to find the end of one answer: the next on this connection is not to be trusted.
-        if self.fd < 0 or {"content-length", "transfer-encoding"} <= reply.headers.by_name.keys():
+        two_ends = {"content-length", "transfer-encoding"} <= reply.headers.by_name.keys()
+        if self.fd < 0 or two_ends or not request.repeatable:
             self.close()
         else:
             self._forget(request)
@@ -204,7 +205,8 @@ class _Handle:
             setopt(pycurl.CUSTOMREQUEST, request.method)
         setopt(pycurl.HTTPHEADER, [line.encode() for line in lines])
         setopt(pycurl.REQUEST_TARGET, target)
-        setopt(pycurl.MAXFILESIZE_LARGE, request.max_bytes)
+        # Of an answer without a body, libcurl takes the length that it names for one: no limit.
+        setopt(pycurl.MAXFILESIZE_LARGE, 0 if request.method == "HEAD" else request.max_bytes)
         setopt(pycurl.TIMEOUT_MS, max(1, int(left * 1000)))
 
     def _open(self, purpose: int, address: Any) -> Any:

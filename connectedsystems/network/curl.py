@@ -129,7 +129,8 @@ class _Handle:
             offset = time.monotonic() - began
             try:
                 self.curl.perform()
-                reply = wire.reply_of(self.lines, self.pieces, request, self._timings(offset))
+                timings = self._timings(began, offset)
+                reply = wire.reply_of(self.lines, self.pieces, request, timings)
             except pycurl.error as error:
                 raise self._failure(error, request.max_bytes, fresh) from None
         except BaseException as failure:
@@ -144,7 +145,7 @@ class _Handle:
         if self.fd < 0 or two_ends or not request.repeatable:
             self.close()
         else:
-            self._forget(request)
+            self._forget(request, fresh)
             idle.give(self)
         return reply
 
@@ -159,14 +160,13 @@ class _Handle:
         poll.register(self.fd, select.POLLIN)
         return not poll.poll(0)
 
-    def _forget(self, request: Request) -> None:
+    def _forget(self, request: Request, fresh: bool) -> None:
         """Nothing of it stays, neither token nor body, nor where it was allowed to connect."""
         self.lines.clear()
         self.pieces.clear()
         self.permitted.clear()
         self.curl.setopt(pycurl.HTTPHEADER, [])
-        self.curl.setopt(pycurl.FRESH_CONNECT, 0)
-        if request.method != "GET" or request.body:
+        if fresh or request.method != "GET" or request.body:
             self.curl.reset()
             self._begin()
 
@@ -241,15 +241,14 @@ class _Handle:
             number, words, sent=sent, heard=heard, connected=connected, system=system
         )
 
-    def _timings(self, offset: float) -> Timings:
+    def _timings(self, began: float, offset: float) -> Timings:
         told = self.curl.getinfo
-        connect = told(pycurl.APPCONNECT_TIME) or told(pycurl.CONNECT_TIME)
-        return Timings(
-            offset + connect if told(pycurl.NUM_CONNECTS) else None,
-            offset + told(pycurl.POSTTRANSFER_TIME_T) / 1e6,
-            offset + told(pycurl.STARTTRANSFER_TIME),
-            offset + told(pycurl.TOTAL_TIME),
-        )
+        connected = None
+        if told(pycurl.NUM_CONNECTS):
+            connected = offset + (told(pycurl.APPCONNECT_TIME) or told(pycurl.CONNECT_TIME))
+        sent = offset + told(pycurl.POSTTRANSFER_TIME_T) / 1e6
+        first_byte = offset + told(pycurl.STARTTRANSFER_TIME)
+        return Timings(connected, sent, first_byte, time.monotonic() - began)
 
 
 class _Idle:
@@ -263,25 +262,30 @@ class _Idle:
         """One that was not idle for long and that nobody has closed."""
         while True:
             with self._lock:
-                fitting = (each for each in reversed(self._handles) if each.key == key)
-                handle = next(fitting, None)
-                if handle is None:
+                for handle in reversed(self._handles):
+                    if handle.key == key:
+                        self._handles.remove(handle)
+                        break
+                else:
                     return None
-                self._handles.remove(handle)
             if time.monotonic() - handle.since <= SECONDS and handle.is_quiet():
                 return handle
             handle.close()
 
     def give(self, handle: _Handle) -> None:
         """Keep it; what is beyond the bounds, or was idle for too long, is closed."""
-        handle.since = time.monotonic()
+        now = handle.since = time.monotonic()
         with self._lock:
-            self._handles.append(handle)
-            alike = [each for each in self._handles if each.key == handle.key]
-            surplus = {*alike[:-MOST_OF_ONE], *self._handles[:-MOST]}
-            surplus |= {each for each in self._handles if handle.since - each.since > SECONDS}
-            if surplus:
-                self._handles = [each for each in self._handles if each not in surplus]
+            handles = self._handles
+            handles.append(handle)
+            alike = [each for each in handles if each.key == handle.key]
+            surplus = alike[:-MOST_OF_ONE]
+            surplus += [each for each in handles[:-MOST] if each not in surplus]
+            surplus += [
+                each for each in handles if now - each.since > SECONDS and each not in surplus
+            ]
+            for each in surplus:
+                handles.remove(each)
         for each in surplus:
             each.close()
 

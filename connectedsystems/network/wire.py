@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -25,6 +26,12 @@ USER_AGENT: Final = "ConnectedSystems/1"
 _MAX_HEAD, _MAX_HEADERS, _MOST_MEMBERS = 65_536, 100, 256
 _PACKED: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """The codings that are offered, with zlib's name for each; any other stays as it came."""
+_USUAL: Final = (
+    ("user-agent", "User-Agent", USER_AGENT),
+    ("accept-encoding", "Accept-Encoding", "gzip, deflate"),
+    ("accept", "Accept", "*/*"),
+)
+"""What is written where the request says nothing else."""
 _WITHOUT_LENGTH = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 _OURS = frozenset(
     {
@@ -122,20 +129,27 @@ def target_of(rest: str) -> str:
 
 def headers_of(request: Request, origin: Origin) -> list[tuple[str, str]]:
     """All headers that are written, in order. Raises OutboundFailure ``address_refused``."""
-    if not _TOKEN.fullmatch(request.method):
+    if not _lower(request.method):
         addresses.refuse(origin.host, "its method is malformed")
-    usual = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate", "Accept": "*/*"}
-    given = {name.lower() for name in request.headers}
-    written = [("Host", origin.authority)]
-    written += [pair for pair in usual.items() if pair[0].lower() not in given]
+    given = []
+    names = set()
     for name, value in request.headers.items():
-        if not _TOKEN.fullmatch(name) or _NOT_IN_A_HEADER.search(value):
+        lower = _lower(name)
+        if not lower or _NOT_IN_A_HEADER.search(value):
             addresses.refuse(origin.host, "a header holds characters that no header can hold")
-        if name.lower() not in _OURS:
-            written.append((name, value))
+        if lower not in _OURS:
+            names.add(lower)
+            given.append((name, value))
+    usual = [(name, value) for lower, name, value in _USUAL if lower not in names]
     if request.body or request.method not in _WITHOUT_LENGTH:
-        written.append(("Content-Length", str(len(request.body or b""))))
-    return written
+        given.append(("Content-Length", str(len(request.body or b""))))
+    return [("Host", origin.authority), *usual, *given]
+
+
+@lru_cache(maxsize=4096)
+def _lower(name: str) -> str:
+    """A header's name in lower case; "" for what is no name."""
+    return name.lower() if _TOKEN.fullmatch(name) else ""
 
 
 # Reading
@@ -205,7 +219,7 @@ def _head(lines: list[bytes]) -> tuple[int, str, Headers]:
 # The record
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Exchange:
     """One request with the headers that were written, and what came: a reply or a failure's code.
 

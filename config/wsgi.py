@@ -16,6 +16,6 @@ application = get_wsgi_application()
 for _found in checks.run_checks(tags=["connectedsystems"]):
     if _found.is_serious():
         env.stop(f"{_found.msg} {_found.hint or ''}".strip())
-structlog.get_logger(__name__).info("started", http=curl.about())
 share.divide(settings.WEB_THREADS)
 _ = get_resolver().url_patterns
+structlog.get_logger(__name__).info("started", http=curl.about())

@@ -165,7 +165,7 @@ class _Handle:
         self.lines.clear()
         self.pieces.clear()
         self.permitted.clear()
-        self.curl.setopt(pycurl.HTTPHEADER, [])
+        self.curl.unsetopt(pycurl.HTTPHEADER)  # an empty list would change nothing
         if fresh or request.method != "GET" or request.body:
             self.curl.reset()
             self._begin()

@@ -324,6 +324,16 @@ def test_a_request_leaves_nothing_to_the_next(server):
     assert [told.header("X-C") for told in there.told] == [None, None, None, "1", None]
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_token_and_no_body_stay_in_a_connection_that_is_kept(server, method):
+    there = server(says(answer(b"")))
+    send(there.url(), method, {"Authorization": "Bearer abc"}, b"x", repeatable=True)
+    (handle,) = curl.idle._handles
+    handle.curl.perform()  # whatever is left of the request goes out again
+    assert (there.told[0].header("Authorization"), there.told[0].body) == ("Bearer abc", b"x")
+    assert (there.told[1].header("Authorization"), there.told[1].body) == (None, b"")
+
+
 def test_an_answer_before_the_whole_body_was_taken_is_heard(server):
     def talk(told, sock):
         sock.sendall(answer(b"too much", "413 Content Too Large", "Connection: close"))
@@ -363,6 +373,27 @@ def test_a_forked_child_opens_connections_of_its_own(hello):
     assert os.waitpid(child, 0)[1] == 0
     assert send(hello.url()).body == b"hello"
     assert hello.connections == 2
+
+
+def test_a_fork_says_nothing_on_the_parents_connection_and_does_not_hold_it(server, trusted):
+    """Not even good-bye: TLS would end for the parent, too."""
+    there = server(says(answer(b"safe")), trusted.context("localhost"))
+    send(there.url(host="localhost"))
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        os.read(read, 1)  # lives on until the parent has seen its connection end
+        os._exit(0)
+    try:
+        assert send(there.url(host="localhost")).body == b"safe"
+        assert there.connections == 1
+        curl.idle.close()
+        assert soon(lambda: there.ended == 1)
+    finally:
+        os.write(write, b"x")
+        os.waitpid(child, 0)
+        os.close(read)
+        os.close(write)
 
 
 def test_connections_that_are_idle_for_long_are_closed(server, hello, monkeypatch):

@@ -28,6 +28,8 @@ class Told:
     target: str
     headers: list[tuple[str, str]]
     body: bytes
+    place: int = 1
+    """Which of its connection's requests it is."""
 
     def header(self, name: str) -> str | None:
         return next((value for known, value in self.headers if known.lower() == name.lower()), None)
@@ -76,7 +78,9 @@ class OtherSide:
             if self.tls:
                 sock = self.tls.wrap_socket(sock, server_side=True)
             with sock, sock.makefile("rb") as stream:
+                place = 0
                 while told := _read_request(stream):
+                    told.place = place = place + 1
                     self.told.append(told)
                     self.talk(told, sock)
         self.ended += 1

@@ -294,6 +294,11 @@ def test_E20_what_must_not_happen_twice_takes_no_connection_that_was_used(hello,
     assert hello.connections == 2
 
 
+def test_the_connection_of_what_must_not_happen_twice_is_closed_after_it(hello):
+    send(hello.url(), "POST", body=b"x")
+    assert soon(lambda: hello.ended == 1)
+
+
 def test_a_query_that_is_posted_shares_connections_and_is_made_once_more(server):
     def talk(told, sock):
         if told.target == "/again" and there.connections == 1:
@@ -513,6 +518,17 @@ def test_E4_a_kept_connection_that_died_is_replaced_by_a_name_that_is_asked_agai
     assert send(url).body == b"bye"
     assert failure(url).code == "address_refused"
     assert everywhere.reached == ["127.0.0.2"]
+
+
+def test_E4_libcurl_opens_nothing_by_itself_where_a_kept_connection_dies(everywhere, monkeypatch):
+    """It would send the request again to the address that was checked for the one before."""
+    url = everywhere.url(host="acme.example")
+    resolves(monkeypatch, ["127.0.0.2"], ["127.0.0.1"])
+    everywhere.talk = dropped_on_reuse
+    assert send(url).body == b"first"
+    assert failure(f"{url}again").code == "address_refused"
+    assert everywhere.reached == ["127.0.0.2"]
+    assert len(everywhere.told) == 2
 
 
 def test_E5_of_several_addresses_only_the_public_ones_are_used(everywhere, monkeypatch):

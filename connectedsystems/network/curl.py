@@ -14,7 +14,6 @@ import select
 import socket
 import threading
 import time
-from contextlib import suppress
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -75,8 +74,10 @@ def send(request: Request) -> Reply:
         kept = idle.take(key) if request.repeatable else None
         if kept is not None:
             # Without an address it can open nothing: a request is never sent twice behind our back.
-            with suppress(_Died):
+            try:
                 return kept.ask(request, target, headers, fresh=False)
+            except _Died:
+                pass
         return _Handle(key).ask(request, target, headers, fresh=True)
     except OutboundFailure as failure:
         failure.facts.setdefault("host", origin.host)
@@ -156,9 +157,7 @@ class _Handle:
 
     def is_quiet(self) -> bool:
         """Nobody has closed it, nor spoken unasked. libcurl looks only after a second."""
-        poll = select.poll()
-        poll.register(self.fd, select.POLLIN)
-        return not poll.poll(0)
+        return not self.poll.poll(0)
 
     def _forget(self, request: Request, fresh: bool) -> None:
         """Nothing of it stays, neither token nor body, nor where it was allowed to connect."""
@@ -166,6 +165,9 @@ class _Handle:
         self.pieces.clear()
         self.permitted.clear()
         self.curl.unsetopt(pycurl.HTTPHEADER)  # an empty list would change nothing
+        if fresh:
+            self.poll = select.poll()
+            self.poll.register(self.fd, select.POLLIN)
         if fresh or request.method != "GET" or request.body:
             self.curl.reset()
             self._begin()

@@ -6,12 +6,13 @@ libcurl finds where an answer begins and ends.
 from __future__ import annotations
 
 import re
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
@@ -162,7 +163,7 @@ def reply_of(lines: list[bytes], pieces: list[bytes], request: Request, timings:
     """
     status, reason, headers = _head(lines)
     body = b"".join(pieces)
-    wbits = _PACKED.get(headers.get("Content-Encoding", "").lower())
+    wbits = _PACKED.get(headers.by_name.get("content-encoding", "").lower())
     if body and wbits:
         body = _unpacked(body, wbits, request.max_bytes)
     return Reply(status, reason, headers, body, request.url, timings)
@@ -211,7 +212,7 @@ def _head(lines: list[bytes]) -> tuple[int, str, Headers]:
     if len(pairs) < count:
         raise bad_response("a header is malformed")
     headers = Headers(pairs)
-    if headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+    if headers.by_name.get("transfer-encoding", "chunked").lower() != "chunked":
         raise bad_response("its transfer encoding is unknown")
     return int(head[1]), head[2] or "", headers
 
@@ -223,15 +224,19 @@ def _head(lines: list[bytes]) -> tuple[int, str, Headers]:
 class Exchange:
     """One request with the headers that were written, and what came: a reply or a failure's code.
 
-    ``at``: when it began; ``seconds``: until it was over.
+    ``began`` is a ``time.time`` value; ``seconds``: until it was over.
     """
 
     request: Request = field(repr=False)
     headers: list[tuple[str, str]] = field(repr=False)
-    at: datetime
+    began: float
     seconds: float
     reply: Reply | None = None
     code: str = ""
+
+    @property
+    def at(self) -> datetime:
+        return datetime.fromtimestamp(self.began, UTC)
 
     @property
     def is_call(self) -> bool:
@@ -259,6 +264,6 @@ def note(
     """Write an exchange down, if anybody keeps a record; ``came``: a reply, or a failure's code."""
     record = _record.get()
     if record is not None:
-        at = datetime.now(UTC) - timedelta(seconds=seconds)
         reply, code = (None, came) if isinstance(came, str) else (came, "")
-        record.append(Exchange(request, headers, at, seconds, reply, code))
+        began = time.time() - seconds
+        record.append(Exchange(request, headers, began, seconds, reply, code))

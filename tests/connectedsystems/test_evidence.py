@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
@@ -21,7 +21,7 @@ def exchanged(
 ) -> Exchange:
     pool = "a" if of_call else ""
     request = Request(method, url, headers, body, deadline=0.0, max_bytes=1, pool=pool)
-    return Exchange(request, list(headers.items()), datetime.now(UTC), 0.0)
+    return Exchange(request, list(headers.items()), time.time(), 0.0)
 
 
 def step(

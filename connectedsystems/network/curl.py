@@ -130,7 +130,7 @@ class _Handle:
             offset = time.monotonic() - began
             try:
                 self.curl.perform()
-                timings = self._timings(began, offset)
+                timings = self._timings(began, offset, fresh)
                 reply = wire.reply_of(self.lines, self.pieces, request, timings)
             except pycurl.error as error:
                 raise self._failure(error, request.max_bytes, fresh) from None
@@ -243,10 +243,10 @@ class _Handle:
             number, words, sent=sent, heard=heard, connected=connected, system=system
         )
 
-    def _timings(self, began: float, offset: float) -> Timings:
+    def _timings(self, began: float, offset: float, fresh: bool) -> Timings:
         told = self.curl.getinfo
         connected = None
-        if told(pycurl.NUM_CONNECTS):
+        if fresh:
             connected = offset + (told(pycurl.APPCONNECT_TIME) or told(pycurl.CONNECT_TIME))
         sent = offset + told(pycurl.POSTTRANSFER_TIME_T) / 1e6
         first_byte = offset + told(pycurl.STARTTRANSFER_TIME)
@@ -280,12 +280,12 @@ class _Idle:
         with self._lock:
             handles = self._handles
             handles.append(handle)
-            alike = [each for each in handles if each.key == handle.key]
-            surplus = alike[:-MOST_OF_ONE]
-            surplus += [each for each in handles[:-MOST] if each not in surplus]
-            surplus += [
-                each for each in handles if now - each.since > SECONDS and each not in surplus
-            ]
+            surplus: list[_Handle] = []
+            if len(handles) > MOST_OF_ONE or now - handles[0].since > SECONDS:
+                alike = [each for each in handles if each.key == handle.key]
+                old = [each for each in handles if now - each.since > SECONDS]
+                beyond = {*alike[:-MOST_OF_ONE], *handles[:-MOST], *old}
+                surplus = [each for each in handles if each in beyond]
             for each in surplus:
                 handles.remove(each)
         for each in surplus:

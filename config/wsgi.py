@@ -9,6 +9,7 @@ from django.urls import get_resolver
 
 from config import env
 from connectedsystems import share
+from connectedsystems.network import curl
 
 env.choose_settings()
 application = get_wsgi_application()
@@ -19,8 +20,9 @@ for _found in checks.run_checks(tags=["connectedsystems"], databases=["default"]
 share.divide(settings.WEB_THREADS)
 _ = get_resolver().url_patterns
 
-# What is unwise stops nothing; whoever reads the log of a start should see it there.
 _log = structlog.get_logger("config.wsgi")
+_log.info("started", http=curl.about())
+# What is unwise stops nothing; whoever reads the log of a start should see it there.
 for _found in checks.run_checks(
     tags=["connectedsystems"], include_deployment_checks=True, databases=["default"]
 ):

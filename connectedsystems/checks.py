@@ -13,6 +13,7 @@ from django.core.checks import CheckMessage, Error, Info, Warning, register
 from django.db import DatabaseError
 
 from connectedsystems import lostkeys, vault
+from connectedsystems.network import curl
 
 TAG = "connectedsystems"
 
@@ -82,6 +83,21 @@ def missing_keys(
             "Stored secrets need keys that VAULT_KEYS lacks.",
             hint=lostkeys.told(unknown),
             id="connectedsystems.W003",
+        )
+    ]
+
+
+@register(TAG)
+def libcurl(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """It speaks HTTP for us; a build that lacks what our rules need is refused."""
+    lacking = curl.lacking()
+    if not lacking:
+        return []
+    return [
+        Error(
+            f"{curl.about()} cannot be used; it lacks: {lacking}.",
+            hint="Install pycurl as requirements.txt names it: its wheel brings a fit libcurl.",
+            id="connectedsystems.E011",
         )
     ]
 

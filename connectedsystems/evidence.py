@@ -15,8 +15,9 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from connectedsystems import redact, vault
-from connectedsystems.network.journal import Exchange, kept
+from connectedsystems.network.wire import Exchange, kept
 from connectedsystems.oauth import body as answers
+from connectedsystems.outbound import Headers, Reply
 from connectedsystems.redact import REDACTED
 from connectedsystems.vault import Sealed
 
@@ -25,6 +26,9 @@ __all__ = ["Exchange", "Step", "kept", "leaving", "opened", "returning", "sealed
 MOST_BODY: Final = 2_000
 MOST_STEPS: Final = 20
 _MOST_URL, _MOST_VALUE, _MOST_HEADERS = 1_000, 300, 40
+# Of a body, much more is read than is shown, so that no secret is cut before it is replaced.
+_MOST_READ = 65_536
+_NO_REPLY = Reply(0, "", Headers([]), b"", "")
 
 _CREDENTIALS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "set-cookie", "set-cookie2", "x-api-key"}
@@ -40,8 +44,8 @@ _HARMLESS = frozenset(
 _FREE_WORDS = frozenset({"error", "error_description", "message", "status"})
 _HARMLESS_HEADERS = frozenset(
     [
-        *("accept", "allow", "content-length", "content-type", "date", "retry-after", "server"),
-        "www-authenticate",
+        *("accept", "accept-encoding", "allow", "content-length", "content-type", "date", "host"),
+        *("retry-after", "server", "user-agent", "www-authenticate"),
     ]
 )
 # In a text that is no answer of the protocol: what may be a token is longer than words are.
@@ -88,7 +92,7 @@ def steps_of(
     if len(found) > MOST_STEPS:
         found = [*found[: MOST_STEPS // 2], *found[-MOST_STEPS // 2 :]]
     return [
-        _call(each, bodies) if each.of_call and not in_attempt else _token(each) for each in found
+        _call(each, bodies) if each.is_call and not in_attempt else _token(each) for each in found
     ]
 
 
@@ -129,36 +133,38 @@ def _now() -> str:
 
 
 def _call(each: Exchange, bodies: bool) -> Step:
+    sent, reply = each.request, each.reply or _NO_REPLY
     return Step(
         "call",
         each.at.isoformat(),
-        each.method,
-        _cut(redact.redact(each.url), _MOST_URL),
-        _headers(each.headers.items()),
-        _cut(redact.redact(_text(each.body)), MOST_BODY) if bodies else "",
-        each.status,
-        redact.redact(each.reason)[:_MOST_VALUE],
-        _headers(each.answer_headers),
-        _cut(redact.redact(_text(each.answer_body)), MOST_BODY) if bodies else "",
-        each.size,
+        sent.method,
+        _cut(redact.redact(sent.url), _MOST_URL),
+        _headers(each.headers),
+        _cut(redact.redact(_text(sent.body)), MOST_BODY) if bodies else "",
+        reply.status,
+        redact.redact(reply.reason)[:_MOST_VALUE],
+        _headers(reply.headers.pairs),
+        _cut(redact.redact(_text(reply.body)), MOST_BODY) if bodies else "",
+        len(reply.body),
         each.seconds,
         each.code,
     )
 
 
 def _token(each: Exchange) -> Step:
+    sent, reply = each.request, each.reply or _NO_REPLY
     return Step(
         "token",
         each.at.isoformat(),
-        each.method,
-        _harmless_url(each.url),
-        _headers(each.headers.items(), _HARMLESS_HEADERS),
-        _harmless_body(each.body),
-        each.status,
-        _guarded(each.reason)[:_MOST_VALUE],
-        _headers(each.answer_headers, _HARMLESS_HEADERS),
-        _harmless_body(each.answer_body),
-        each.size,
+        sent.method,
+        _harmless_url(sent.url),
+        _headers(each.headers, _HARMLESS_HEADERS),
+        _harmless_body(sent.body),
+        reply.status,
+        _guarded(reply.reason)[:_MOST_VALUE],
+        _headers(reply.headers.pairs, _HARMLESS_HEADERS),
+        _harmless_body(reply.body),
+        len(reply.body),
         each.seconds,
         each.code,
     )
@@ -178,11 +184,11 @@ def _headers(
     return told
 
 
-def _text(content: bytes) -> str:
+def _text(content: bytes | None) -> str:
     """As text; what is none is counted."""
-    text = content.decode("utf-8", "replace")
+    text = (content or b"")[:_MOST_READ].decode("utf-8", "replace")
     if "\x00" in text or text.count("\ufffd") * 10 > len(text):
-        return f"({len(content)} bytes that are no text)"
+        return f"({len(content or b'')} bytes that are no text)"
     return text
 
 
@@ -198,10 +204,10 @@ def _harmless_url(url: str) -> str:
     return _cut(f"{parts.scheme}://{host}{path}{'?' if query else ''}{query}", _MOST_URL)
 
 
-def _harmless_body(content: bytes) -> str:
+def _harmless_body(content: bytes | None) -> str:
     if not content:
         return ""
-    tree = answers.parse(content, answers.FORM_TYPE)
+    tree = answers.parse(content[:_MOST_READ], answers.FORM_TYPE)
     if tree is None:
         return _cut(_guarded(_text(content)), MOST_BODY // 4)
     return _cut(json.dumps(_harmless(tree), ensure_ascii=False), MOST_BODY)

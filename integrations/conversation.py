@@ -350,7 +350,11 @@ class Call:
                 url = self.pages.turn.applied(parts.url, self.system.written_parameter)
                 parts = replace(parts, url=url)
         asked = parts.outbound(
-            deadline=self.deadline, max_bytes=most, pool=str(self.target.system_id)
+            deadline=self.deadline,
+            max_bytes=most,
+            # A delivery is made once, whatever its integration says of repeats.
+            repeatable=self.may_repeat and not self.idempotency_key,
+            pool=str(self.target.system_id),
         )
         if token:
             self.sent_secrets.append(token.value)
@@ -381,9 +385,13 @@ class Call:
         )
         return request.prepared(key, self.definition, self.system)
 
+    @property
+    def may_repeat(self) -> bool:
+        """Whether nothing happens twice where a request arrives twice."""
+        return self.target.usage == "query" or bool(self.definition.idempotency_key)
+
     def _repeated(self, send: Callable[[], Reply]) -> Reply:
-        may_repeat = self.target.usage == "query" or bool(self.definition.idempotency_key)
-        for _ in range(MOST_REPEATS if may_repeat else 0):
+        for _ in range(MOST_REPEATS if self.may_repeat else 0):
             try:
                 reply = send()
             except OutboundFailure as failure:

@@ -44,7 +44,9 @@ class Parts:
     headers: dict[str, str] = field(repr=False)
     body: bytes | None = field(default=None, repr=False)
 
-    def outbound(self, *, deadline: float, max_bytes: int, pool: str = "") -> outbound.Request:
+    def outbound(
+        self, *, deadline: float, max_bytes: int, repeatable: bool = False, pool: str = ""
+    ) -> outbound.Request:
         """The request itself; a GET or HEAD follows redirects within its origin."""
         return outbound.Request(
             self.method,
@@ -54,6 +56,7 @@ class Parts:
             deadline=deadline,
             max_bytes=max_bytes,
             follow_same_origin=self.method in ("GET", "HEAD"),
+            repeatable=repeatable,
             pool=pool,
         )
 

@@ -28,6 +28,8 @@ class Told:
     target: str
     headers: list[tuple[str, str]]
     body: bytes
+    place: int = 1
+    """Which of its connection's requests it is."""
 
     def header(self, name: str) -> str | None:
         return next((value for known, value in self.headers if known.lower() == name.lower()), None)
@@ -39,11 +41,15 @@ class OtherSide:
 
     talk: Talk
     tls: ssl.SSLContext | None = None
+    host: str = "127.0.0.1"
     told: list[Told] = field(default_factory=list)
     connections: int = 0
+    ended: int = 0
+    reached: list[str] = field(default_factory=list)
+    """The address of ours that each connection came to."""
 
     def __post_init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.listener = socket.create_server((self.host, 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         self.accepting = threading.Thread(target=self._accept, daemon=True)
         self.accepting.start()
@@ -64,6 +70,7 @@ class OtherSide:
             except OSError:
                 return
             self.connections += 1
+            self.reached.append(sock.getsockname()[0])
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
@@ -71,9 +78,12 @@ class OtherSide:
             if self.tls:
                 sock = self.tls.wrap_socket(sock, server_side=True)
             with sock, sock.makefile("rb") as stream:
+                place = 0
                 while told := _read_request(stream):
+                    told.place = place = place + 1
                     self.told.append(told)
                     self.talk(told, sock)
+        self.ended += 1
 
 
 def _read_request(stream: object) -> Told | None:
@@ -110,8 +120,10 @@ def says(data: bytes, *, hang_up: bool = False) -> Talk:
 
 
 @contextlib.contextmanager
-def other_side(talk: Talk, tls: ssl.SSLContext | None = None) -> Iterator[OtherSide]:
-    server = OtherSide(talk, tls)
+def other_side(
+    talk: Talk, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> Iterator[OtherSide]:
+    server = OtherSide(talk, tls, host)
     try:
         yield server
     finally:

@@ -17,8 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 APPS = ["config", "demo", "workbench", "integrations", "authlinks", "connectedsystems"]
 # What has one room each. The demo's other system is another product, and asks nobody.
 ROOMS = {
-    "requests": r"connectedsystems/outbound\.py",
-    "urllib3": r"connectedsystems/outbound\.py",
+    "requests": r"connectedsystems/network/through_requests\.py",
+    "urllib3": r"connectedsystems/network/through_requests\.py",
+    "pycurl": r"connectedsystems/network/curl\.py",
     "authlib": r"connectedsystems/oauth/.*",
     "joserfc": r"connectedsystems/oauth/.*",
     "cryptography": r"connectedsystems/vault\.py",

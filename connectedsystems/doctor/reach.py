@@ -65,9 +65,14 @@ def base_url(url: str) -> Step:
 
 
 def _request(url: str) -> outbound.Request:
-    deadline = outbound.deadline_in(SECONDS)
     return outbound.Request(
-        "GET", url, {}, deadline=deadline, max_bytes=MOST_BYTES, follow_same_origin=True
+        "GET",
+        url,
+        {},
+        deadline=outbound.deadline_in(SECONDS),
+        max_bytes=MOST_BYTES,
+        follow_same_origin=True,
+        repeatable=True,
     )
 
 

@@ -1,4 +1,4 @@
-"""Below the door: from a checked address to a whole answer. Only ``outbound`` comes in here.
+"""Below the door: libcurl, and what it is told. Only ``outbound`` comes in here.
 
-addresses → connecting → idle → exchange (→ content) → roundtrip, in reading order.
+through_requests → curl → wire (what is written, read and recorded) → addresses, errors, timings.
 """

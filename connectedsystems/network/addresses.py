@@ -8,16 +8,13 @@ of inner addresses, multicast, and addresses where clouds keep their metadata.
 from __future__ import annotations
 
 import re
+import socket
+import time
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import NoReturn
 
 import idna
@@ -29,47 +26,24 @@ IPAddress = IPv4Address | IPv6Address
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
-_CLOSED_IPV4 = [
-    (IPv4Network(network), kind)
-    for network, kind in [
-        ("0.0.0.0/8", "an unspecified address"),
-        ("10.0.0.0/8", "a private address"),
-        ("100.64.0.0/10", "a carrier's inner address"),
-        ("127.0.0.0/8", "a loopback address"),
-        ("168.63.129.16/32", "a cloud's metadata address"),
-        ("169.254.0.0/16", "a link-local address"),
-        ("172.16.0.0/12", "a private address"),
-        ("192.0.0.0/24", "a reserved address"),
-        ("192.0.2.0/24", "an address for documentation"),
-        ("192.31.196.0/24", "a reserved address"),
-        ("192.52.193.0/24", "a reserved address"),
-        ("192.88.99.0/24", "a reserved address"),
-        ("192.168.0.0/16", "a private address"),
-        ("192.175.48.0/24", "a reserved address"),
-        ("198.18.0.0/15", "a reserved address"),
-        ("198.51.100.0/24", "an address for documentation"),
-        ("203.0.113.0/24", "an address for documentation"),
-        ("224.0.0.0/4", "a multicast address"),
-        ("240.0.0.0/4", "a reserved address"),
-    ]
+_CLOSED = {
+    "an unspecified address": "0.0.0.0/8 ::/128",
+    "a private address": "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7",
+    "a carrier's inner address": "100.64.0.0/10",
+    "a loopback address": "127.0.0.0/8 ::1/128",
+    "a cloud's metadata address": "168.63.129.16/32",
+    "a link-local address": "169.254.0.0/16 fe80::/10",
+    "an address for documentation": "192.0.2.0/24 198.51.100.0/24 203.0.113.0/24 2001:db8::/32"
+    " 3fff::/20",
+    "a multicast address": "224.0.0.0/4 ff00::/8",
+    "a tunnel's address": "2001::/32 2002::/16",
+    "a reserved address": "192.0.0.0/24 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24"
+    " 192.175.48.0/24 198.18.0.0/15 240.0.0.0/4 2001::/23 2620:4f:8000::/48",
+}
+_CLOSED_NETWORKS = [
+    (ip_network(each), kind) for kind, networks in _CLOSED.items() for each in networks.split()
 ]
 _OPEN_IPV6 = IPv6Network("2000::/3")
-_CLOSED_IPV6 = [
-    (IPv6Network(network), kind)
-    for network, kind in [
-        ("::/128", "an unspecified address"),
-        ("::1/128", "a loopback address"),
-        ("fc00::/7", "a private address"),
-        ("fe80::/10", "a link-local address"),
-        ("ff00::/8", "a multicast address"),
-        ("2001::/32", "a tunnel's address"),
-        ("2001::/23", "a reserved address"),
-        ("2001:db8::/32", "an address for documentation"),
-        ("2002::/16", "a tunnel's address"),
-        ("2620:4f:8000::/48", "a reserved address"),
-        ("3fff::/20", "an address for documentation"),
-    ]
-]
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 _INNER_NAMES = re.compile(
@@ -164,11 +138,50 @@ def host_of(url: str) -> str:
 def refusal(address: IPAddress) -> str:
     """What kind of address this is, if nobody outside is there; "" for a public one."""
     address = _unwrapped(address)
-    closed = _CLOSED_IPV4 if address.version == 4 else _CLOSED_IPV6
-    for network, kind in closed:
+    for network, kind in _CLOSED_NETWORKS:
         if address in network:
             return kind
     return "" if address.version == 4 or address in _OPEN_IPV6 else "a reserved address"
+
+
+def permitted(origin: Origin, deadline: float) -> list[str]:
+    """The addresses that may be connected to: of an allowed name all, else the public ones.
+
+    Its name is asked for once. Raises OutboundFailure ``address_refused``, ``connection_failed``,
+    ``timeout``; nothing was sent.
+    """
+    if origin.literal is not None:
+        return [origin.host]
+    found = _resolved(origin, deadline)
+    kinds = {each: "" if origin.allowed else refusal(ip_address(each)) for each in found}
+    public = [each for each, kind in kinds.items() if not kind]
+    if not public:
+        refuse(origin.host, f"its name leads to {kinds[found[0]]}")
+    return public
+
+
+def _resolved(origin: Origin, deadline: float) -> list[str]:
+    """What the name stands for. The lookup takes no time limit: a thread of its own gives one."""
+    came: SimpleQueue[list[str] | Exception] = SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            answers = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+            came.put([str(answer[4][0]).partition("%")[0] for answer in answers])
+        except (OSError, UnicodeError) as error:
+            came.put(error)
+
+    Thread(target=look_up, daemon=True, name="name-lookup").start()
+    try:
+        found = came.get(timeout=max(0.0, deadline - time.monotonic()))
+    except Empty:
+        reason = "its name was not resolved in time"
+        raise OutboundFailure("timeout", sent=False, reason=reason) from None
+    if found and isinstance(found, list):
+        return found
+    for_now = isinstance(found, socket.gaierror) and found.errno == socket.EAI_AGAIN
+    reason = "name lookup failed for now" if for_now else "name not found"
+    raise OutboundFailure("connection_failed", sent=False, reason=reason)
 
 
 def refuse(host: str | None, reason: str) -> NoReturn:

@@ -161,6 +161,7 @@ def _document(address: str, deadline: float) -> dict[str, Any]:
         deadline=deadline,
         max_bytes=MAX_BYTES,
         follow_same_origin=True,
+        repeatable=True,
     )
     where = {"host": outbound.host_of(address), "path": urlsplit(address).path}
     try:

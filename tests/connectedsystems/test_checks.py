@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pycurl
 import pytest
 from axes.models import AccessLog
 from django.conf import settings
@@ -67,6 +68,28 @@ def test_C5_keys_that_cannot_be_read_are_an_error(keys: str) -> None:
 
 def test_C5_a_key_that_serves_twice_is_an_error() -> None:
     assert "E002" in found(SECRET_KEY=settings.VAULT_KEYS.partition(":")[2])
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "lacking"),
+    [
+        (4, pycurl.VERSION_SSL, "asynchronous name lookups"),
+        (4, pycurl.VERSION_ASYNCHDNS, "TLS"),
+        (8, ("http",), "TLS"),
+        (2, 0x075800, "the age of 8.23"),
+    ],
+)
+def test_a_libcurl_that_is_not_fit_is_an_error_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, place: int, value: Any, lacking: str
+) -> None:
+    build = list(pycurl.version_info())
+    build[place] = value
+    monkeypatch.setattr(pycurl, "version_info", lambda: tuple(build))
+    (message,) = run_checks(tags=[checks.TAG])
+    assert str(message.id) == "connectedsystems.E011"
+    assert message.is_serious()
+    assert f"libcurl {build[1]} with {build[5]}" in message.msg
+    assert message.msg.endswith(f"it lacks: {lacking}.")
 
 
 def test_an_address_that_is_none_is_an_error() -> None:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 
 import pytest
 
 from connectedsystems import evidence, redact, vault
 from connectedsystems.errors import VaultFailure
-from connectedsystems.network.exchange import Answer
-from connectedsystems.network.journal import Exchange
+from connectedsystems.network.wire import Exchange, Headers, Reply, Request
 
 SECRET = "planted-evidence-secret-8Kq2"
 PLACE = vault.place("a_table", "a_column", 1)
+
+
+def exchanged(
+    method: str, url: str, headers: dict[str, str], body: bytes, of_call: bool
+) -> Exchange:
+    pool = "a" if of_call else ""
+    request = Request(method, url, headers, body, deadline=0.0, max_bytes=1, pool=pool)
+    return Exchange(request, list(headers.items()), time.time(), 0.0)
 
 
 def step(
@@ -25,9 +34,9 @@ def step(
     known: tuple[str, ...] = (),
     bodies: bool = True,
 ) -> evidence.Step:
-    exchange = Exchange("POST", url, headers or {}, body, of_call)
+    exchange = exchanged("POST", url, headers or {}, body, of_call)
     pairs = [("Content-Type", "text/plain"), ("Set-Cookie", SECRET), ("X-Own", "1")]
-    exchange.answered(Answer(200, "OK", pairs, answer, True, 0.0, 0.0))
+    exchange = replace(exchange, reply=Reply(200, "OK", Headers(pairs), answer, url))
     with redact.scope():
         redact.remember(*known)
         (made,) = evidence.steps_of([exchange], bodies=bodies)
@@ -133,7 +142,7 @@ def test_another_releases_steps_are_read() -> None:
 
 
 def test_a_long_story_keeps_its_ends() -> None:
-    exchanges = [Exchange("GET", f"https://acme.example/{n}", {}, b"", True) for n in range(50)]
+    exchanges = [exchanged("GET", f"https://acme.example/{n}", {}, b"", True) for n in range(50)]
     made = evidence.steps_of(exchanges, bodies=True)
     assert [each.url.rpartition("/")[2] for each in made] == [
         *map(str, range(10)),

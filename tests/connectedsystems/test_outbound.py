@@ -1,11 +1,12 @@
 """One door: who is reached, over which connection, and what is never carried along."""
 
 import contextlib
-import errno
 import os
 import pickle
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -17,7 +18,7 @@ from authlib.integrations.requests_client import OAuth2Session
 
 from connectedsystems import outbound, redact
 from connectedsystems.errors import OutboundFailure
-from connectedsystems.network import idle, roundtrip
+from connectedsystems.network import addresses, curl
 from tests.otherside import Authority, Talk, Told, answer, other_side, says
 
 HERE = "127.0.0.1"
@@ -31,16 +32,16 @@ def allowed(settings):
 
 @pytest.fixture(autouse=True)
 def no_connection_left_over():
-    idle.connections.close()
+    curl.idle.close()
     yield
-    idle.connections.close()
+    curl.idle.close()
 
 
 @pytest.fixture
 def server():
     """``server(talk)``: another system for the length of a test."""
     with contextlib.ExitStack() as stack:
-        yield lambda talk, tls=None: stack.enter_context(other_side(talk, tls))
+        yield lambda *how: stack.enter_context(other_side(*how))
 
 
 @pytest.fixture
@@ -64,6 +65,7 @@ def send(
     **how: Any,
 ) -> outbound.Reply:
     deadline = time.monotonic() + seconds
+    how.setdefault("repeatable", method == "GET")
     request = outbound.Request(
         method, url, headers or {}, body, deadline=deadline, max_bytes=max_bytes, **how
     )
@@ -285,11 +287,60 @@ def test_E20_a_read_is_repeated_only_where_the_connection_was_old(server):
     assert (caught.code, caught.sent, len(there.told)) == ("connection_failed", True, 1)
 
 
-def test_E20_a_write_takes_no_connection_that_was_idle_for_long(hello, monkeypatch):
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+def test_E20_what_must_not_happen_twice_takes_no_connection_that_was_used(hello, method):
     send(hello.url())
-    monkeypatch.setattr(roundtrip, "_IDLE_SECONDS_UNSAFE", 0.0)
-    send(hello.url(), "POST")
+    send(hello.url(), method, repeatable=False)
     assert hello.connections == 2
+
+
+def test_the_connection_of_what_must_not_happen_twice_is_closed_after_it(hello):
+    send(hello.url(), "POST", body=b"x")
+    assert soon(lambda: hello.ended == 1)
+
+
+def test_a_query_that_is_posted_shares_connections_and_is_made_once_more(server):
+    def talk(told, sock):
+        if told.target == "/again" and there.connections == 1:
+            raise ConnectionError
+        sock.sendall(answer(b"fine"))
+
+    there = server(talk)
+    for _ in range(2):
+        send(there.url(), "POST", body=b"x", repeatable=True)
+    assert there.connections == 1
+    assert send(there.url("/again"), "POST", body=b"x", repeatable=True).body == b"fine"
+    assert [told.body for told in there.told] == [b"x"] * 4
+
+
+def test_a_request_leaves_nothing_to_the_next(server):
+    there = server(says(answer(b"")))
+    send(there.url(), "POST", {"Authorization": "a", "X-A": "1"}, b"x", repeatable=True)
+    send(there.url("/b"))
+    send(there.url(), "HEAD", repeatable=True)
+    send(there.url("/c"), headers={"X-C": "1"})
+    send(there.url("/d"))
+    assert there.connections == 1
+    assert [told.method for told in there.told] == ["POST", "GET", "HEAD", "GET", "GET"]
+    assert [told.body for told in there.told[1:]] == [b""] * 4
+    for told in there.told[1:]:
+        names = {name for name, _ in told.headers} - {"X-C"}
+        assert names == {"Host", "User-Agent", "Accept-Encoding", "Accept"}
+    assert [told.header("X-C") for told in there.told] == [None, None, None, "1", None]
+
+
+@pytest.mark.parametrize(("method", "body"), [("GET", None), ("POST", b"x")])
+@pytest.mark.parametrize("times", [1, 2])
+def test_no_token_and_no_body_stay_in_a_connection_that_is_kept(server, method, body, times):
+    there = server(says(answer(b"")))
+    for _ in range(times):
+        send(there.url(), method, {"Authorization": "Bearer abc"}, body, repeatable=True)
+    (handle,) = curl.idle._handles
+    handle.curl.perform()  # whatever is left of the request goes out again
+    *asked, last = there.told
+    assert [told.header("Authorization") for told in asked] == ["Bearer abc"] * times
+    assert (last.header("Authorization"), last.body) == (None, b"")
+    assert there.connections == 1
 
 
 def test_an_answer_before_the_whole_body_was_taken_is_heard(server):
@@ -333,15 +384,67 @@ def test_a_forked_child_opens_connections_of_its_own(hello):
     assert hello.connections == 2
 
 
-def test_connections_of_origins_nobody_asks_any_more_are_closed(hello):
+def test_a_fork_says_nothing_on_the_parents_connection_and_does_not_hold_it(server, trusted):
+    """Not even good-bye: TLS would end for the parent, too."""
+    there = server(says(answer(b"safe")), trusted.context("localhost"))
+    send(there.url(host="localhost"))
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        os.read(read, 1)  # lives on until the parent has seen its connection end
+        os._exit(0)
+    try:
+        assert send(there.url(host="localhost")).body == b"safe"
+        assert there.connections == 1
+        curl.idle.close()
+        assert soon(lambda: there.ended == 1)
+    finally:
+        os.write(write, b"x")
+        os.waitpid(child, 0)
+        os.close(read)
+        os.close(write)
+
+
+def test_connections_that_are_idle_for_long_are_closed(server, hello, monkeypatch):
     send(hello.url())
-    (kept,) = idle.connections._kept.values()
-    sock = kept[0][0]
-    idle.connections.close_the_old()
-    assert sock.fileno() != -1
-    idle.connections.close_the_old(seconds=-1)
-    assert sock.fileno() == -1
-    assert not idle.connections._kept
+    monkeypatch.setattr(curl, "SECONDS", -1.0)
+    send(server(says(answer(b"other"))).url())
+    assert soon(lambda: hello.ended == 1)
+
+
+def test_there_is_a_bound_on_connections_of_one_origin_and_on_all(server, monkeypatch):
+    monkeypatch.setattr(curl, "MOST_OF_ONE", 2)
+    monkeypatch.setattr(curl, "MOST", 3)
+    together = threading.Barrier(5)
+
+    def talk(told, sock):
+        together.wait(10)
+        sock.sendall(answer(b"hello"))
+
+    there, other = server(talk), server(says(answer(b"other")))
+    threads = [threading.Thread(target=send, args=(there.url(),)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert soon(lambda: there.ended == 3)
+    for pool in ("a", "b"):
+        send(other.url(), pool=pool)
+    assert soon(lambda: there.ended == 4)
+    assert other.ended == 0
+
+
+def test_connections_are_closed_at_the_end(hello):
+    send(hello.url())
+    curl.idle.close()
+    assert soon(lambda: hello.ended == 1)
+
+
+def soon(holds: Any) -> bool:
+    ends = time.monotonic() + 10
+    while not holds() and time.monotonic() < ends:
+        time.sleep(0.01)
+    return bool(holds())
 
 
 # Addresses
@@ -372,11 +475,11 @@ def test_E1_an_open_connection_does_not_outlive_its_permission(hello, settings):
     ],
 )
 def test_E1_a_name_that_leads_inside_is_refused_when_connecting(monkeypatch, inner):
-    connected = []
-    monkeypatch.setattr(socket.socket, "connect", lambda *a: connected.append(a))
+    opened = []
     resolves(monkeypatch, [inner])
+    monkeypatch.setattr(curl.socket, "socket", lambda *a: opened.append(a))
     caught = failure("https://acme.example/")
-    assert (caught.code, caught.sent, connected) == ("address_refused", False, [])
+    assert (caught.code, caught.sent, opened) == ("address_refused", False, [])
     assert caught.facts["host"] == "acme.example"
 
 
@@ -388,32 +491,67 @@ def test_E4_a_name_is_resolved_once_and_the_checked_address_connected(monkeypatc
     assert hello.told[0].header("Host") == f"acme.example:{hello.port}"
 
 
-def test_E4_a_name_that_changes_between_check_and_connection_reaches_nothing_inner(monkeypatch):
-    tried: list[str] = []
+@pytest.fixture
+def everywhere(server, trusted, monkeypatch):
+    """acme.example at all addresses of this machine, of which 127.0.0.2 counts as public."""
+    real = addresses.refusal
     monkeypatch.setattr(
-        socket.socket, "connect", lambda sock, address: _unreachable(tried, address[0])
+        addresses, "refusal", lambda found: "" if str(found) == "127.0.0.2" else real(found)
     )
-    asked = resolves(monkeypatch, ["8.8.8.8"], ["127.0.0.1"])
-    assert failure("https://acme.example/").code == "connection_failed"
-    assert (asked, tried) == (["acme.example"], ["8.8.8.8"])
-    assert failure("https://acme.example/").code == "address_refused"
-    assert tried == ["8.8.8.8"]
+    return server(says(answer(b"safe")), trusted.context("acme.example"), "0.0.0.0")
 
 
-def _unreachable(tried: list[str], address: str) -> None:
-    tried.append(address)
-    raise OSError(errno.ENETUNREACH, "unreachable")
+def test_E4_a_name_that_changes_between_check_and_connection_reaches_nothing_inner(
+    everywhere, monkeypatch
+):
+    url = everywhere.url(host="acme.example")
+    asked = resolves(monkeypatch, ["127.0.0.2"], ["127.0.0.1"])
+    assert send(url).body == b"safe"
+    assert (asked, everywhere.reached) == (["acme.example"], ["127.0.0.2"])
+    curl.idle.close()
+    assert failure(url).code == "address_refused"
+    assert everywhere.reached == ["127.0.0.2"]
 
 
-def test_E5_of_several_addresses_only_the_public_ones_are_used(monkeypatch):
-    tried: list[str] = []
-    monkeypatch.setattr(
-        socket.socket, "connect", lambda sock, address: _unreachable(tried, address[0])
-    )
-    resolves(monkeypatch, ["127.0.0.1", "8.8.8.8", "::1", "2606:4700::1111"])
-    caught = failure("https://acme.example/")
-    assert (caught.code, caught.facts["reason"]) == ("connection_failed", "network unreachable")
-    assert tried == ["8.8.8.8", "2606:4700::1111"]
+def test_E4_a_kept_connection_that_died_is_replaced_by_a_name_that_is_asked_again(
+    everywhere, monkeypatch
+):
+    url = everywhere.url(host="acme.example")
+    resolves(monkeypatch, ["127.0.0.2"], ["127.0.0.1"])
+    everywhere.talk = says(answer(b"bye"), hang_up=True)
+    assert send(url).body == b"bye"
+    assert failure(url).code == "address_refused"
+    assert everywhere.reached == ["127.0.0.2"]
+
+
+def test_E4_libcurl_opens_nothing_by_itself_where_a_kept_connection_dies(everywhere, monkeypatch):
+    """It would send the request again to the address that was checked for the one before."""
+    url = everywhere.url(host="acme.example")
+    resolves(monkeypatch, ["127.0.0.2"], ["127.0.0.1"])
+    everywhere.talk = dropped_on_reuse
+    assert send(url).body == b"first"
+    assert failure(f"{url}again").code == "address_refused"
+    assert everywhere.reached == ["127.0.0.2"]
+    assert len(everywhere.told) == 2
+
+
+def test_E5_of_several_addresses_only_the_public_ones_are_used(everywhere, monkeypatch):
+    resolves(monkeypatch, ["127.0.0.1", "127.0.0.2", "::1"])
+    assert send(everywhere.url(host="acme.example")).body == b"safe"
+    assert everywhere.reached == ["127.0.0.2"]
+
+
+def test_E4_the_socket_leads_where_the_check_led_whatever_is_made_of_the_url(
+    hello, monkeypatch, settings
+):
+    """As if libcurl read another host than we do: it gets no socket, and no name of its own."""
+    settings.OUTBOUND_ALLOW = ["acme.example"]
+    resolves(monkeypatch, ["127.0.0.2"])
+    other = property(lambda origin: f"{HERE}:{origin.port}")
+    monkeypatch.setattr(addresses.Origin, "authority", other)
+    caught = failure(hello.url(host="acme.example"))
+    assert (caught.code, caught.sent) == ("address_refused", False)
+    assert hello.connections == 0
 
 
 def test_an_allowed_name_may_lead_inside(monkeypatch, hello, settings):
@@ -663,12 +801,27 @@ def test_E15_a_handshake_that_hangs_ends_at_the_deadline(trusted):
     assert (caught.code, caught.sent) == ("timeout", False)
 
 
-def test_E19_a_plain_reply_to_tls_keys_is_written_nowhere(server, trusted, monkeypatch, tmp_path):
-    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
-    from connectedsystems.network import connecting
-
-    connecting._tls_context.cache_clear()
-    send(server(says(answer(b"safe")), trusted.context("localhost")).url(host="localhost"))
+def test_E19_tls_keys_are_written_nowhere(server, trusted, tmp_path):
+    """libcurl asks the environment for it when a process makes its first connection."""
+    there = server(says(answer(b"safe")), trusted.context("localhost"))
+    script = f"""
+import time, django
+django.setup()
+from django.conf import settings
+from connectedsystems import outbound
+settings.OUTBOUND_ALLOW, settings.OUTBOUND_CA_FILE = ["localhost"], {str(trusted.file)!r}
+limits = dict(deadline=time.monotonic() + 20, max_bytes=100)
+print(outbound.send(outbound.Request("GET", {there.url(host="localhost")!r}, {{}}, **limits)).body)
+"""
+    environment = {
+        **os.environ,
+        "SSLKEYLOGFILE": str(tmp_path / "keys"),
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+    }
+    ran = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True
+    )
+    assert "b'safe'" in ran.stdout, ran.stderr
     assert not (tmp_path / "keys").exists()
 
 
@@ -758,7 +911,8 @@ def test_an_authlib_session_goes_through_the_same_door(server):
     told = there.told[-1]
     assert (told.method, told.target, told.body) == ("POST", "/token", b"a=b")
     assert (told.header("User-Agent"), told.header("Cookie")) == ("ConnectedSystems/1", None)
-    assert there.connections == 1
+    # A code, a refresh token and a revocation are told once: never on a connection that was used.
+    assert there.connections == 2
 
 
 def test_E6_a_token_request_follows_no_redirect(server):

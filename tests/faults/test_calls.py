@@ -183,8 +183,8 @@ ODD = [
     Odd(
         "E15 only 100 Continue",
         flooding(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-        "timeout",
-        quick=True,
+        BAD,
+        3,
     ),
     Odd("E16 12 MB", plain(b'"' + b"a" * 12_000_000 + b'"'), "too_large"),
     Odd("E16 a bomb", packed(BOMB), "too_large"),

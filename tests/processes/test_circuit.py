@@ -19,7 +19,7 @@ pytestmark = pytest.mark.processes
 
 Starts = Callable[..., Caller]
 
-SENT = "connectedsystems.network.exchange._read_head"
+SENT = "connectedsystems.network.wire.reply_of"
 
 
 @pytest.fixture

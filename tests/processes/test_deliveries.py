@@ -20,7 +20,7 @@ from tests.thirdparty import ThirdParty
 pytestmark = pytest.mark.processes
 
 CLAIMED = "integrations.call.make"
-SENT = "connectedsystems.network.exchange._read_head"
+SENT = "connectedsystems.network.wire.reply_of"
 ANSWERED = "integrations.held.settle"
 
 

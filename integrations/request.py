@@ -112,15 +112,17 @@ class Prepared:
         """
         if speaker.secrets:
             redact.remember(*secret_texts(speaker.secrets))
-        values = {
+        known = {
             **speaker.captures,
             **self._variables,
             **(speaker.secrets.get("variables") or {}),
-            **inputs,
         }
+        # Without the inputs: one may have the name of a capture that was declared after it, and
+        # would choose the host.
+        base = self._base if self._base_is_constant else self._filled_base(known)
+        values = {**known, **inputs}
         if self._needs_fresh:
             values.update(placeholders.fresh_values())
-        base = self._base if self._base_is_constant else self._filled_base(values)
         path = self._path(values)
         pairs = self._query(values)
         headers = self._constant_headers.copy()

@@ -40,7 +40,7 @@ from integrations import inputs as typed
 from integrations.definition import Definition, read
 from integrations.lookup import Target
 from integrations.models import Integration
-from integrations.response import result_of
+from integrations.response import result_of, shown_of
 from integrations.trace import Trace
 
 MOST_BYTES = 10_000_000
@@ -159,7 +159,17 @@ class Call:
         if self.is_shaped:
             return None
         definition = self.definition
+        if definition.success or definition.error_message:
+            reply = self._shown(reply)
         return answers.failure_in(reply, definition.success, definition.error_message, self.budget)
+
+    @property
+    def secrets_of_ours(self) -> list[str]:
+        """What was sent, or could have been, and may not come back in what is shown."""
+        return [*self.sent_secrets, *configuration.secret_texts(self.secrets)]
+
+    def _shown(self, reply: Reply) -> Reply:
+        return shown_of(reply, self.secrets_of_ours)
 
     def _pages(self, values: Mapping[str, Any]) -> Reply:
         """All pages of a list as one reply; one that fails is the failure of the call."""
@@ -168,7 +178,7 @@ class Call:
             try:
                 reply = self._talk(values)
                 failure = self.failure_in(reply)
-                if failure is None and not pages.next_after(reply):
+                if failure is None and not pages.next_after(reply, self._shown(reply)):
                     break
             except Failure as caught:
                 caught.facts["page"] = pages.number
@@ -183,7 +193,7 @@ class Call:
         """The reply with what ``result`` finds in it as its data. Raises Answered."""
         if self.failure_in(reply) is not None:
             return reply
-        data = result_of(reply).data
+        data = result_of(reply, self.secrets_of_ours).data
         try:
             if data is None and reply.body.strip() not in (b"", b"null"):
                 raise NotFound("the answer is no JSON")
@@ -300,7 +310,7 @@ class Call:
 
     def _refusal(self, reply: Reply) -> dict[str, Any]:
         failure = answers.failure_in(
-            reply, error_message=self.definition.error_message, budget=self.budget
+            self._shown(reply), error_message=self.definition.error_message, budget=self.budget
         )
         return failure.facts if failure else {}
 

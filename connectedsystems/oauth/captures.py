@@ -10,6 +10,7 @@ import structlog
 
 from connectedsystems import expressions, patterns
 from connectedsystems.expressions import Budget, NotFound, TooCostly, for_authorizing
+from connectedsystems.oauth import token_texts
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,9 @@ class Picker:
 
     tree: Any = field(repr=False)
     budget: Budget = field(default_factory=for_authorizing)
+    whole: Any = field(default=None, repr=False)
+    tokens: frozenset[str] = field(default=frozenset(), repr=False)
+    """Left out of ``tree``, and what they were left out of: a capture may be one of them."""
 
     def pick(self, path: str, key: str) -> Any:
         """What ``path`` finds, or None: a path that does not fit this answer finds nothing.
@@ -58,6 +62,22 @@ class Picker:
             raise RuleRefused("expression_too_costly", field=key, reason=str(reason)) from None
         except NotFound:
             return None
+
+    def without(self, tokens: frozenset[str]) -> Picker:
+        """The same without these tokens."""
+        tree = token_texts.without(self.tree, tokens)
+        return Picker(tree, self.budget, whole=self.tree, tokens=tokens)
+
+    def captured(self, path: str, key: str) -> Any:
+        """What ``path`` finds, a whole token among it: a second exchange may need the first one.
+
+        Nothing that was made of a token is found. Raises RuleRefused.
+        """
+        value = self.pick(path, key)
+        if value is not None or not self.tokens:
+            return value
+        token = Picker(self.whole, self.budget).pick(path, key)
+        return token if isinstance(token, str) and token in self.tokens else None
 
     def within(self, item: Any) -> Picker:
         """The same for a part of the answer."""
@@ -72,7 +92,7 @@ class Picker:
         found: dict[str, Any] = {}
         for name, path in rules.paths.items():
             try:
-                value = self.pick(path, f"{rules.at}.{name}")
+                value = self.captured(path, f"{rules.at}.{name}")
                 if value in (None, ""):
                     continue
                 if not fits(value, rules.patterns.get(name), name):

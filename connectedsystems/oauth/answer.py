@@ -50,6 +50,8 @@ class Reading:
     at: str = "oauth"
     """The key path of the box that holds ``token_response``."""
     captures_at: str = "oauth.captures.token"
+    in_hosts: frozenset[str] = frozenset()
+    """The names that stand in the host of an address."""
 
 
 def read(heard: Heard, reading: Reading, purpose: Purpose) -> TokenAnswer:
@@ -133,7 +135,7 @@ def _grant(
         scope=_scope(heard, fields.field("scope")),
     )
     reading = fields.reading
-    rules = Rules(reading.captures, reading.patterns, reading.captures_at)
+    rules = Rules(reading.captures, reading.patterns, reading.captures_at, reading.in_hosts)
     renewing = purpose in ("refresh", "client_credentials")
     found, unfit = fields.picker.kept(rules, renewing=renewing)
     if unfit:

@@ -34,11 +34,15 @@ class RuleRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Captures: JMESPaths and patterns by name. ``at`` is the key path of the JMESPaths."""
+    """Captures: JMESPaths and patterns by name. ``at`` is the key path of the JMESPaths.
+
+    ``in_hosts``: names that stand in the host of an address, which is kept and shown in clear.
+    """
 
     paths: Mapping[str, str]
     patterns: Mapping[str, str]
     at: str
+    in_hosts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,8 @@ class Picker:
         found: dict[str, Any] = {}
         for name, path in rules.paths.items():
             try:
-                value = self.captured(path, f"{rules.at}.{name}")
+                find = self.pick if name in rules.in_hosts else self.captured
+                value = find(path, f"{rules.at}.{name}")
                 if value in (None, ""):
                     continue
                 if not fits(value, rules.patterns.get(name), name):

@@ -33,6 +33,7 @@ from connectedsystems.models import (
     redirect_uri_of,
     secrets_for,
 )
+from connectedsystems.oauth.captures import values_of
 from connectedsystems.oauth.client import Client
 from connectedsystems.outbound import Reply
 from integrations import answers, circuit, paging, request
@@ -304,7 +305,8 @@ class Call:
     def _not_accepted(self, reply: Reply) -> bool:
         """Whether the token is no longer good. Raises Answered: a write may have been done."""
         try:
-            return answers.token_not_accepted(reply, self.system, self.budget)
+            seen = self._shown(reply) if self.system.expired_when.get("json") else reply
+            return answers.token_not_accepted(seen, self.system, self.budget)
         except CallFailure as failure:
             raise Answered(failure.code, reply, **failure.facts) from None
 
@@ -339,8 +341,7 @@ class Call:
             return {}
         owner = self.user.pk if self.user_can_authorize else None
         text = row.captures.open(place_of("captures", self.target.system_id, owner))
-        values: dict[str, Any] = request.read_captures(text)
-        return values
+        return values_of(text)
 
     @sensitive_variables()
     def _send(self, values: Mapping[str, Any], token: Token | None) -> Reply:

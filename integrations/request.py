@@ -13,7 +13,7 @@ import html
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -31,8 +31,6 @@ Values = Mapping[str, Any]
 Pairs = list[tuple[str, str]]
 
 _KEPT_IN_PATHS = "/%:@!$&'()*+,;=-._~"
-_ORIGIN = re.compile(r"(?i)\Ahttps?://[^/?#]*")
-_LIKE_A_TOKEN = re.compile(r"[\w.~+/=%-]{20,}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MARKUP = re.compile(r"(?i)[^;]*[/+](?:xml|html)\b")
 
@@ -262,28 +260,6 @@ def prepared(
     ``key`` names both versions: the integration's id and version, the system's id and version.
     """
     return _prepared.get(key, lambda: Prepared(definition, configuration))
-
-
-def read_captures(text: str) -> dict[str, Any]:
-    """Captured values from the JSON in which an authorization keeps them.
-
-    A designer's expression may have put a token among them, also turned round or within a text:
-    what looks like one is shown nowhere. Of an address only what follows the host is looked at.
-    """
-    values: dict[str, Any] = json.loads(text)
-    written = (_ORIGIN.sub("", each) for each in _texts(values))
-    redact.remember(*(each for each in written if _LIKE_A_TOKEN.search(each)))
-    return values
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text that a captured value can become in a request."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (dict, list)):
-        yield as_text(value)
-        for member in value.values() if isinstance(value, dict) else value:
-            yield from _texts(member)
 
 
 def _joined(base: str, path: str, pairs: Pairs) -> str:

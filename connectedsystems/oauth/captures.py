@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from connectedsystems import expressions, patterns
+from connectedsystems import expressions, patterns, placeholders, redact
 from connectedsystems.expressions import Budget, NotFound, TooCostly, for_authorizing
 from connectedsystems.oauth import token_texts
 
@@ -16,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 LONGEST = 2000
 """Characters of a captured text."""
+_ORIGIN = re.compile(r"(?i)\Ahttps?://[^/?#]*")
+_LIKE_A_TOKEN = re.compile(r"[\w.~+/=%-]{20,}")
 PATTERNS = "oauth.capture_patterns"
 
 
@@ -109,6 +113,28 @@ class Picker:
                 continue
             found[name] = value
         return found, None
+
+
+def values_of(text: str) -> dict[str, Any]:
+    """Captured values from the JSON in which an authorization keeps them.
+
+    A token may be among them, for a second exchange may need it: what looks like one is shown
+    nowhere. In an address only what follows the host is looked at.
+    """
+    values: dict[str, Any] = json.loads(text)
+    written = (_ORIGIN.sub("", each) for each in _texts(values))
+    redact.remember(*(each for each in written if _LIKE_A_TOKEN.search(each)))
+    return values
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text that a captured value can become in a request."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        yield placeholders.as_text(value)
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from _texts(member)
 
 
 def check_patterns(written: Mapping[str, str]) -> None:

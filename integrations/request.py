@@ -77,6 +77,7 @@ class Prepared:
         self._inputs = frozenset(each.name for each in definition.inputs)
         self._method = definition.method
         self._variables = dict(configuration.variables)
+        self._secret_values = configuration.secret_values
         self._base = configuration.base_url
         self._base_is_constant = not placeholders.names(self._base).difference(self._variables)
         if self._base_is_constant:
@@ -115,7 +116,7 @@ class Prepared:
         known = {
             **speaker.captures,
             **self._variables,
-            **(speaker.secrets.get("variables") or {}),
+            **self._secret_values(speaker.secrets),
         }
         # Without the inputs: one may have the name of a capture that was declared after it, and
         # would choose the host.

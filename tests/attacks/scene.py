@@ -45,6 +45,8 @@ class Host:
     leading: dict[str, str] = field(default_factory=dict)
     """Paths that redirect, and where to."""
     written: Callable[[Any], str] = json.dumps
+    status: int = 200
+    """Of what is no token answer."""
     issued: int = FIRST - 1
     owner: str = "honest"
 
@@ -73,7 +75,8 @@ class Host:
             tree = {"things": [{"id": 1}], **self.extra}
         if request.path.startswith(tuple(self.leading)):
             return Response("", 302, {"Location": self.leading[request.path]})
-        return Response(self.written(tree), content_type="application/json")
+        status = 200 if "token" in request.path else self.status
+        return Response(self.written(tree), status, content_type="application/json")
 
 
 @contextmanager

@@ -187,6 +187,32 @@ def test_G2_a_variable_that_is_no_secret_any_more_is_gone(declared: Any, scene: 
     assert scene.attacker_holds() == set()
 
 
+@pytest.mark.parametrize("road", ["token request", "call"])
+def test_G2_a_sealed_value_that_is_no_secret_any_more_is_filled_in_nowhere(
+    road: str, scene: Scene
+) -> None:
+    """A save by a process without the key leaves what is sealed as it is."""
+    scene.honest.extra = {"expires_in": 3600}
+    system = working(scene.honest.url, variables=HIDDEN)
+    for key in ("client_secret", "client_authentication", "revocation_endpoint"):
+        del system["oauth"][key]
+    assert scene.load(system, headers={"X-Hidden": "{hidden}"}) == ""
+    row = ConnectedSystem.objects.get()
+    row.configuration["variables"] = {"hidden": ""}
+    if road == "token request":
+        own = {"token_endpoint": f"{scene.attacker.url}/token"}
+        row.configuration["oauth"] |= own | {"token_parameters": {"x": "{hidden}"}}
+    base_url = f"{scene.attacker.url}/api"
+    columns = {"base_url": base_url, "configuration": row.configuration}
+    ConnectedSystem.objects.update(version=row.version + 1, **columns)
+    assert scene.authorizes().status_code == 303
+    # A token that is refused has the secrets opened, and the call is made once more.
+    scene.attacker.status = 401
+    scene.calls()
+    assert scene.attacker.heard
+    assert scene.attacker_holds() - {"access token 10", "access token 11"} == set()
+
+
 @pytest.mark.parametrize("path", ["/api/things", "/token", "/revoke"])
 def test_G0_no_redirect_takes_anything_along(path: str, scene: Scene) -> None:
     assert scene.load(working(scene.honest.url)) == ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from django.utils import timezone
 from connectedsystems import vault
 from connectedsystems.fields import SealedField
 from connectedsystems.models import ConnectedSystem, new_reference, secrets_place
+from connectedsystems.oauth.captures import values_of
 
 
 class State(models.TextChoices):
@@ -170,8 +170,7 @@ class Authorization(models.Model):
         """Values kept from token answers and callbacks. Raises VaultFailure."""
         if self.captures is None:
             return {}
-        values: dict[str, Any] = json.loads(self.captures.open(self.place("captures")))
-        return values
+        return values_of(self.captures.open(self.place("captures")))
 
 
 def _shut(sealed: vault.Sealed) -> State | None:

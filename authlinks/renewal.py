@@ -7,7 +7,6 @@ system: on SQLite a lock would stop every writer, and ``select_for_update`` lock
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import replace
 from datetime import timedelta
@@ -34,6 +33,7 @@ from connectedsystems.errors import (
 from connectedsystems.models import AuditEvent
 from connectedsystems.oauth import revocation, second, token
 from connectedsystems.oauth.answer import TokenAnswer
+from connectedsystems.oauth.captures import values_of
 from connectedsystems.oauth.client import Client
 from connectedsystems.oauth.standing import OriginMoved, Standing
 
@@ -320,8 +320,7 @@ def _opened_captures(party: Party, row: Row) -> dict[str, Any]:
         if failure.code == "key_missing":
             raise
         return {}
-    values: dict[str, Any] = json.loads(text)
-    return values
+    return values_of(text)
 
 
 def _drop_late_answer(

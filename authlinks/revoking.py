@@ -7,7 +7,6 @@ a row is tried again, with growing pauses; then it is audited as not confirmed.
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections import Counter
@@ -35,6 +34,7 @@ from connectedsystems import outbound, redact, share
 from connectedsystems.errors import Failure, OutboundFailure, TokenEndpointFailure, VaultFailure
 from connectedsystems.models import AuditEvent
 from connectedsystems.oauth import revocation
+from connectedsystems.oauth.captures import values_of
 from connectedsystems.oauth.client import Client
 from connectedsystems.oauth.revocation import Hint, Obtained
 
@@ -254,8 +254,7 @@ def _revoke(
 
 def _captures(row: EndingAuthorization) -> dict[str, Any]:
     assert row.captures is not None
-    values: dict[str, Any] = json.loads(row.captures.open(row.place("captures")))
-    return values
+    return values_of(row.captures.open(row.place("captures")))
 
 
 def _opened(row: EndingAuthorization) -> list[tuple[Hint, str]]:

@@ -36,6 +36,7 @@ _TOKEN = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}|[{}]")
 
 _BEHIND_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*[/?#]")
 _WRITTEN_AUTHORITY = re.compile(r"(?:[^/?#]*//)?[^/?#]*")
+_HALF_A_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 _HOST_CHARACTERS = re.compile(r"[\w.-]+(?::[0-9]+)?")
 
 
@@ -123,8 +124,14 @@ def fill_url(template: str, values: Mapping[str, Any]) -> str:
             if not _HOST_CHARACTERS.fullmatch(value):
                 raise ValueError(f"The value of {{{name}}} cannot stand in the host of a URL.")
             url += value
+        elif url:
+            url += quote(value, safe="")
+        elif _HALF_A_SCHEME.fullmatch(value):
+            # With the template's own slash behind it the next name would be the host, unseen by
+            # ``names_in_host``.
+            raise ValueError(f"The value of {{{name}}} ends in the middle of '://'.")
         else:
-            url += quote(value, safe="") if url else value
+            url = value
     return url
 
 

@@ -160,6 +160,7 @@ def _forms(value: str) -> Iterator[str]:
     yield value
     yield html.escape(value)
     yield json.dumps(value)[1:-1]
+    yield json.dumps(value)[1:-1].replace("/", "\\/")  # as PHP writes it
     yield json.dumps(value, ensure_ascii=False)[1:-1]
     yield repr(value)[1:-1]
     yield from _base64_forms(value.encode("utf-8", "surrogatepass"))

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from connectedsystems import configuration, evidence, redact
+from connectedsystems import evidence, redact
 from connectedsystems.errors import (
     Failure,
     InsideTransaction,
@@ -159,7 +159,7 @@ def _talk(
         needs_authorization=needs,
         held=kept,
         more=walk.pages is not None and walk.pages.more,
-        secrets=[*walk.sent_secrets, *configuration.secret_texts(walk.secrets)],
+        secrets=walk.secrets_of_ours,
     )
     facts = failure.facts if failure else {}
     if walk.trace is not None:

@@ -33,6 +33,7 @@ from connectedsystems.models import (
     redirect_uri_of,
     secrets_for,
 )
+from connectedsystems.oauth.captures import values_of
 from connectedsystems.oauth.client import Client
 from connectedsystems.outbound import Reply
 from integrations import answers, circuit, paging, request
@@ -40,7 +41,7 @@ from integrations import inputs as typed
 from integrations.definition import Definition, read
 from integrations.lookup import Target
 from integrations.models import Integration
-from integrations.response import result_of
+from integrations.response import result_of, shown_of
 from integrations.trace import Trace
 
 MOST_BYTES = 10_000_000
@@ -159,7 +160,17 @@ class Call:
         if self.is_shaped:
             return None
         definition = self.definition
+        if definition.success or definition.error_message:
+            reply = self._shown(reply)
         return answers.failure_in(reply, definition.success, definition.error_message, self.budget)
+
+    @property
+    def secrets_of_ours(self) -> list[str]:
+        """What was sent, or could have been, and may not come back in what is shown."""
+        return [*self.sent_secrets, *configuration.secret_texts(self.secrets)]
+
+    def _shown(self, reply: Reply) -> Reply:
+        return shown_of(reply, self.secrets_of_ours)
 
     def _pages(self, values: Mapping[str, Any]) -> Reply:
         """All pages of a list as one reply; one that fails is the failure of the call."""
@@ -168,7 +179,7 @@ class Call:
             try:
                 reply = self._talk(values)
                 failure = self.failure_in(reply)
-                if failure is None and not pages.next_after(reply):
+                if failure is None and not pages.next_after(reply, self._shown(reply)):
                     break
             except Failure as caught:
                 caught.facts["page"] = pages.number
@@ -183,7 +194,7 @@ class Call:
         """The reply with what ``result`` finds in it as its data. Raises Answered."""
         if self.failure_in(reply) is not None:
             return reply
-        data = result_of(reply).data
+        data = result_of(reply, self.secrets_of_ours).data
         try:
             if data is None and reply.body.strip() not in (b"", b"null"):
                 raise NotFound("the answer is no JSON")
@@ -294,13 +305,14 @@ class Call:
     def _not_accepted(self, reply: Reply) -> bool:
         """Whether the token is no longer good. Raises Answered: a write may have been done."""
         try:
-            return answers.token_not_accepted(reply, self.system, self.budget)
+            seen = self._shown(reply) if self.system.expired_when.get("json") else reply
+            return answers.token_not_accepted(seen, self.system, self.budget)
         except CallFailure as failure:
             raise Answered(failure.code, reply, **failure.facts) from None
 
     def _refusal(self, reply: Reply) -> dict[str, Any]:
         failure = answers.failure_in(
-            reply, error_message=self.definition.error_message, budget=self.budget
+            self._shown(reply), error_message=self.definition.error_message, budget=self.budget
         )
         return failure.facts if failure else {}
 
@@ -329,8 +341,7 @@ class Call:
             return {}
         owner = self.user.pk if self.user_can_authorize else None
         text = row.captures.open(place_of("captures", self.target.system_id, owner))
-        values: dict[str, Any] = request.read_captures(text)
-        return values
+        return values_of(text)
 
     @sensitive_variables()
     def _send(self, values: Mapping[str, Any], token: Token | None) -> Reply:

@@ -99,14 +99,17 @@ class Pages:
         self.items: list[Any] = []
         self.more = False
 
-    def next_after(self, reply: Reply) -> bool:
+    def next_after(self, reply: Reply, shown: Reply | None = None) -> bool:
         """Take a page's items; True where another page is to be asked for.
 
+        ``shown``: the reply without our own secrets, for the items; the next page's address may
+        have to hold one.
         Raises CallFailure ``result_rule_failed``; OutboundFailure ``address_refused``.
         """
         self.size += len(reply.body)
         tree = _tree(reply)
-        found = self._found("items", tree)
+        in_sight = shown or reply
+        found = self._found("items", tree if in_sight is reply else _tree(in_sight))
         if not isinstance(found, list):
             raise self._unfit("items gives no list")
         self.items += found

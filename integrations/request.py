@@ -80,6 +80,7 @@ class Prepared:
         self._inputs = frozenset(each.name for each in definition.inputs)
         self._method = definition.method
         self._variables = dict(configuration.variables)
+        self._secret_values = configuration.secret_values
         self._base = configuration.base_url
         self._base_is_constant = not placeholders.names(self._base).difference(self._variables)
         if self._base_is_constant:
@@ -115,15 +116,17 @@ class Prepared:
         """
         if speaker.secrets:
             redact.remember(*secret_texts(speaker.secrets))
-        values = {
+        known = {
             **speaker.captures,
             **self._variables,
-            **(speaker.secrets.get("variables") or {}),
-            **inputs,
+            **self._secret_values(speaker.secrets),
         }
+        # Without the inputs: one may have the name of a capture that was declared after it, and
+        # would choose the host.
+        base = self._base if self._base_is_constant else self._filled_base(known)
+        values = {**known, **inputs}
         if self._needs_fresh:
             values.update(placeholders.fresh_values())
-        base = self._base if self._base_is_constant else self._filled_base(values)
         path = self._path(values)
         pairs = self._query(values)
         headers = self._constant_headers.copy()
@@ -261,12 +264,6 @@ def prepared(
     ``key`` names both versions: the integration's id and version, the system's id and version.
     """
     return _prepared.get(key, lambda: Prepared(definition, configuration))
-
-
-def read_captures(text: str) -> dict[str, Any]:
-    """Captured values from the JSON in which an authorization keeps them."""
-    values: dict[str, Any] = json.loads(text)
-    return values
 
 
 def _joined(base: str, path: str, pairs: Pairs) -> str:

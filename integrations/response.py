@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import codecs
+import html
 import json
 import math
 import re
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
+from urllib.parse import quote, quote_plus
 
 from django.conf import settings
 from django.urls import reverse
@@ -234,6 +236,13 @@ def result_of(reply: Reply, secrets: Iterable[str] = (), *, more: bool = False) 
     )
 
 
+def shown_of(reply: Reply, secrets: Iterable[str]) -> Reply:
+    """The reply as it may be shown. Whatever a designer writes on it is evaluated on this: an
+    expression on a secret could turn it into another text, or ask for it letter by letter."""
+    result = result_of(reply, secrets)
+    return reply if result.body is reply.body else replace(reply, body=result.body)
+
+
 def error_of(failure: Failure, *, system: str = "") -> Error:
     """A failure told by the catalogue."""
     told = diagnosis.diagnose(failure.code, {"system": system, "stage": "call", **failure.facts})
@@ -279,11 +288,21 @@ def _held_json(held: Held | None) -> dict[str, Any] | None:
 
 
 def _needles(secrets: Iterable[str]) -> list[str]:
-    """What shows that a secret may stand in a text: itself, or its base64 without the padding."""
+    """What shows that a secret may stand in a text: itself, as JSON, HTML and addresses write it,
+    or its base64 without the padding."""
     long = [secret for secret in secrets if len(secret) >= redact.SHORTEST]
     encoded = [base64.b64encode(secret.encode()).decode().rstrip("=") for secret in long]
+    written = {form for secret in long for form in _written(secret)}
     # The last character of unpadded base64 depends on what follows.
-    return [*long, *(text[:-1] for text in encoded)]
+    return [*written, *(text[:-1] for text in encoded)]
+
+
+def _written(secret: str) -> tuple[str, ...]:
+    """A token of letters and digits is the same in all of them."""
+    in_json = json.dumps(secret)[1:-1]
+    by_php = in_json.replace("/", "\\/")
+    in_addresses = (quote(secret, safe=""), quote_plus(secret))
+    return (secret, in_json, by_php, html.escape(secret), *in_addresses)
 
 
 def _may_be_json(content_type: str, body: bytes) -> bool:

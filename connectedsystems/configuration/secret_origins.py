@@ -6,8 +6,11 @@ sent to, by no road: ``strangers`` decides for a call, a code, a renewal, a seco
 revocation, a try from the desk, a look at the configuration, a loaded file, a restored version.
 
 A template is scheme, host and port with the variables in it; a name that a callback or an answer
-fills stands in it with its expressions and its pattern, for those decide the host, too. A path, a
-scope or a Client ID is no part of it.
+fills stands in it with its expressions, its pattern and whoever answers, for those decide the host,
+too. A path, a scope or a Client ID is no part of it.
+
+With client credentials the secret alone gets a token, whoever calls. So where that token goes
+belongs to the secret as well.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from connectedsystems import placeholders
 from connectedsystems.errors import SecretWithheld
 from connectedsystems.origin import names_in, origin_of
 
+from .keys import CLIENT_CREDENTIALS
 from .secret import Secrets, by_key
 
 if TYPE_CHECKING:
@@ -41,12 +45,16 @@ _KEY_PATHS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """One request of a system: where it goes, what is filled into it, whether the client proves."""
+    """One request of a system: where it goes, what is filled into it, whether the client proves.
+
+    ``spends``: it can carry the token that client credentials got.
+    """
 
     template: str
     names: frozenset[str]
     proves: bool = False
     calls: bool = False
+    spends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +138,8 @@ def carriers_of(system: Configuration) -> tuple[Carrier, ...]:
 
 def _carriers(system: Configuration) -> Iterator[Carrier]:
     if system.base_url:
-        yield Carrier(_template(system, system.base_url), frozenset(), calls=True)
+        template = _template(system, system.base_url)
+        yield Carrier(template, frozenset(), calls=True, spends=_gets_tokens_alone(system))
     if not system.uses_oauth:
         return
     oauth = system.oauth
@@ -153,7 +162,12 @@ def _of_steps(system: Configuration, shared: frozenset[str]) -> Iterator[Carrier
     second = system.oauth.get("second_exchange") or {}
     if url := second.get("endpoint"):
         names = shared | _names(url, second.get("parameters"))
-        yield Carrier(_template(system, url), names, proves=_proves(system, second))
+        yield Carrier(
+            _template(system, url),
+            names,
+            proves=_proves(system, second),
+            spends=_gets_tokens_alone(system),
+        )
     after = system.oauth.get("after_authorization") or {}
     if after:
         names = _names(
@@ -171,6 +185,10 @@ def _proves(system: Configuration, second: Mapping[str, Any]) -> bool:
     return _template(system, endpoint) == _template(system, second["endpoint"])
 
 
+def _gets_tokens_alone(system: Configuration) -> bool:
+    return system.authentication == CLIENT_CREDENTIALS
+
+
 def _is_read(system: Configuration, key: str) -> bool:
     """Whether this system has any use for a secret of this key."""
     if key in _OF_CALLS:
@@ -181,29 +199,31 @@ def _is_read(system: Configuration, key: str) -> bool:
 
 def _carries(carrier: Carrier, key: str) -> bool:
     if key in CLIENT_SECRETS:
-        return carrier.proves or "client_secret" in carrier.names
+        return carrier.proves or carrier.spends or "client_secret" in carrier.names
     if key in _OF_CALLS:
         return carrier.calls
     # An integration may fill a secret variable into any part of its calls.
-    return carrier.calls or key.removeprefix("variables.") in carrier.names
+    return carrier.calls or carrier.spends or key.removeprefix("variables.") in carrier.names
 
 
 def _names(*templates: Any) -> frozenset[str]:
     return frozenset(name for each in templates for name in placeholders.names(each))
 
 
-def _template(system: Configuration, url: str) -> str:
+def _template(system: Configuration, url: str, told: frozenset[str] = frozenset()) -> str:
+    """``told``: the names whose deciding is being written already, so that this comes to an end."""
     as_written = {name: f"{{{name}}}" for name in placeholders.names(url)}
     known = {**as_written, **system.variables}
     if client_id := system.oauth.get("client_id"):
         known["client_id"] = client_id
     origin = origin_of(placeholders.fill_text(url, known))
-    decided = {name: _decided(system, name) for name in sorted(names_in(origin))}
+    names = names_in(origin) - told
+    decided = {name: _decided(system, name, told | names) for name in sorted(names)}
     return f"{origin} {json.dumps(decided)}" if any(decided.values()) else origin
 
 
-def _decided(system: Configuration, name: str) -> dict[str, str]:
-    """What decides the value of a captured name: its expressions and its pattern."""
+def _decided(system: Configuration, name: str, told: frozenset[str]) -> dict[str, Any]:
+    """What decides the value of a captured name: its expressions, its pattern, who answers."""
     oauth = system.oauth
     after = oauth.get("after_authorization") or {}
     boxes = {
@@ -212,10 +232,27 @@ def _decided(system: Configuration, name: str) -> dict[str, str]:
         "after_authorization": after.get("captures"),
         "pattern": oauth.get("capture_patterns"),
     }
-    found = {key: str(box[name]) for key, box in boxes.items() if box and name in box}
+    found: dict[str, Any] = {key: str(box[name]) for key, box in boxes.items() if _has(box, name)}
     if "after_authorization" in found:
         found["choose"] = str((after.get("choose") or {}).get("list") or "")
-    return found
+    answering = {_template(system, url, told) for url in _answering(system, found) if url}
+    return {**found, "from": sorted(answering)} if answering else found
+
+
+def _has(box: Any, name: str) -> bool:
+    return bool(box) and name in box
+
+
+def _answering(system: Configuration, found: Mapping[str, Any]) -> list[str]:
+    """The addresses whose answers are looked through. A callback's value anybody may write."""
+    oauth = system.oauth
+    after = oauth.get("after_authorization") or {}
+    addresses = {
+        "captures.token": [oauth.get("token_endpoint"), oauth.get("refresh_endpoint")],
+        "second_exchange": [(oauth.get("second_exchange") or {}).get("endpoint")],
+        "after_authorization": [after.get("url") or system.base_url],
+    }
+    return [str(url or "") for key, urls in addresses.items() if key in found for url in urls]
 
 
 def _hosts(templates: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:

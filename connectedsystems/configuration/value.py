@@ -128,7 +128,15 @@ class Configuration:
         self, secrets: Mapping[str, Any] | None = None, captures: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Variables, secret ones included, and captures, for placeholders."""
-        return {**(captures or {}), **self.variables, **((secrets or {}).get("variables") or {})}
+        return {**(captures or {}), **self.variables, **self.secret_values(secrets or {})}
+
+    def secret_values(self, secrets: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of the variables that are secret.
+
+        What else is sealed, nobody has compared with where it would go: a save may have left it.
+        """
+        stored = secrets.get("variables") or {}
+        return {name: value for name, value in stored.items() if name in self.secret_variables}
 
     def missing_secrets(self, secrets: Mapping[str, Any]) -> list[str]:
         """Key paths of the secrets that this system needs and has not, and of unset variables."""

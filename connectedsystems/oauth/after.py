@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from connectedsystems import outbound, placeholders, redact
 from connectedsystems.errors import ConfigurationInvalid, FlowFailure
-from connectedsystems.oauth import body
+from connectedsystems.oauth import body, token_texts
 from connectedsystems.oauth.captures import Picker, RuleRefused, Rules
 from connectedsystems.oauth.client import Client, merged, pairs
 from connectedsystems.oauth.words import quoted
@@ -57,7 +57,10 @@ def learn(client: Client, access_token: str, deadline: float) -> Learned:
     if tree is None:
         raise FlowFailure("call_failed", **facts, reason="the answer is no JSON")
     try:
-        return _learned(client, box, Picker(tree))
+        # A server may repeat what it was sent, and a choice's label is shown. Tokens of its own
+        # stay: some systems give one for each account.
+        repeated = token_texts.without(tree, {access_token}, named=False)
+        return _learned(client, box, Picker(repeated))
     except RuleRefused as refused:
         raise FlowFailure(refused.code, **facts, **refused.facts) from None
 

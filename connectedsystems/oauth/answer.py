@@ -12,7 +12,7 @@ from typing import Any
 
 from connectedsystems import redact
 from connectedsystems.errors import TokenEndpointFailure
-from connectedsystems.oauth import body
+from connectedsystems.oauth import body, token_texts
 from connectedsystems.oauth.captures import Picker, RuleRefused, Rules
 from connectedsystems.oauth.endpoint import Heard
 from connectedsystems.oauth.refusal import Purpose, raise_if_refused
@@ -50,6 +50,8 @@ class Reading:
     at: str = "oauth"
     """The key path of the box that holds ``token_response``."""
     captures_at: str = "oauth.captures.token"
+    in_hosts: frozenset[str] = frozenset()
+    """The names that stand in the host of an address."""
 
 
 def read(heard: Heard, reading: Reading, purpose: Purpose) -> TokenAnswer:
@@ -57,7 +59,9 @@ def read(heard: Heard, reading: Reading, purpose: Purpose) -> TokenAnswer:
     tree = body.parse(heard.body, heard.content_type)
     fields = _Fields(Picker(tree), reading)
     given = {name: fields.secret(name) for name in ("access_token", "refresh_token", "id_token")}
-    redact.remember(*(value for value in given.values() if isinstance(value, str) and value))
+    tokens = [value for value in given.values() if isinstance(value, str) and value]
+    redact.remember(*tokens)
+    fields.leave_out(token_texts.tokens_of(tree, tokens))
     # What the endpoint refuses is said first, also where an expression on its answer was given up.
     raise_if_refused(heard, tree, fields.error(), purpose)
     try:
@@ -67,12 +71,19 @@ def read(heard: Heard, reading: Reading, purpose: Purpose) -> TokenAnswer:
 
 
 class _Fields:
-    """The fields of one answer, each where the designer says or where RFC 6749 has it."""
+    """The fields of one answer, each where the designer says or where RFC 6749 has it.
+
+    The tokens come first; whatever else is asked for is looked for without them.
+    """
 
     def __init__(self, picker: Picker, reading: Reading) -> None:
         self.picker = picker
         self.reading = reading
         self.refused: RuleRefused | None = None
+
+    def leave_out(self, tokens: frozenset[str]) -> None:
+        """From here on nothing finds these, but a capture that is one of them."""
+        self.picker = self.picker.without(tokens)
 
     def field(self, name: str) -> Any:
         """Raises RuleRefused."""
@@ -124,7 +135,7 @@ def _grant(
         scope=_scope(heard, fields.field("scope")),
     )
     reading = fields.reading
-    rules = Rules(reading.captures, reading.patterns, reading.captures_at)
+    rules = Rules(reading.captures, reading.patterns, reading.captures_at, reading.in_hosts)
     renewing = purpose in ("refresh", "client_credentials")
     found, unfit = fields.picker.kept(rules, renewing=renewing)
     if unfit:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from connectedsystems import expressions, patterns
+from connectedsystems import expressions, patterns, placeholders, redact
 from connectedsystems.expressions import Budget, NotFound, TooCostly, for_authorizing
+from connectedsystems.oauth import token_texts
 
 log = structlog.get_logger(__name__)
 
 LONGEST = 2000
 """Characters of a captured text."""
+_ORIGIN = re.compile(r"(?i)\Ahttps?://[^/?#]*")
+_LIKE_A_TOKEN = re.compile(r"[\w.~+/=%-]{20,}")
 PATTERNS = "oauth.capture_patterns"
 
 
@@ -33,11 +38,15 @@ class RuleRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Captures: JMESPaths and patterns by name. ``at`` is the key path of the JMESPaths."""
+    """Captures: JMESPaths and patterns by name. ``at`` is the key path of the JMESPaths.
+
+    ``in_hosts``: names that stand in the host of an address, which is kept and shown in clear.
+    """
 
     paths: Mapping[str, str]
     patterns: Mapping[str, str]
     at: str
+    in_hosts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,9 @@ class Picker:
 
     tree: Any = field(repr=False)
     budget: Budget = field(default_factory=for_authorizing)
+    whole: Any = field(default=None, repr=False)
+    tokens: frozenset[str] = field(default=frozenset(), repr=False)
+    """Left out of ``tree``, and what they were left out of: a capture may be one of them."""
 
     def pick(self, path: str, key: str) -> Any:
         """What ``path`` finds, or None: a path that does not fit this answer finds nothing.
@@ -58,6 +70,22 @@ class Picker:
             raise RuleRefused("expression_too_costly", field=key, reason=str(reason)) from None
         except NotFound:
             return None
+
+    def without(self, tokens: frozenset[str]) -> Picker:
+        """The same without these tokens."""
+        tree = token_texts.without(self.tree, tokens)
+        return Picker(tree, self.budget, whole=self.tree, tokens=tokens)
+
+    def captured(self, path: str, key: str) -> Any:
+        """What ``path`` finds, a whole token among it: a second exchange may need the first one.
+
+        Nothing that was made of a token is found. Raises RuleRefused.
+        """
+        value = self.pick(path, key)
+        if value is not None or not self.tokens:
+            return value
+        token = Picker(self.whole, self.budget).pick(path, key)
+        return token if isinstance(token, str) and token in self.tokens else None
 
     def within(self, item: Any) -> Picker:
         """The same for a part of the answer."""
@@ -72,7 +100,8 @@ class Picker:
         found: dict[str, Any] = {}
         for name, path in rules.paths.items():
             try:
-                value = self.pick(path, f"{rules.at}.{name}")
+                find = self.pick if name in rules.in_hosts else self.captured
+                value = find(path, f"{rules.at}.{name}")
                 if value in (None, ""):
                     continue
                 if not fits(value, rules.patterns.get(name), name):
@@ -84,6 +113,28 @@ class Picker:
                 continue
             found[name] = value
         return found, None
+
+
+def values_of(text: str) -> dict[str, Any]:
+    """Captured values from the JSON in which an authorization keeps them.
+
+    A token may be among them, for a second exchange may need it: what looks like one is shown
+    nowhere. In an address only what follows the host is looked at.
+    """
+    values: dict[str, Any] = json.loads(text)
+    written = (_ORIGIN.sub("", each) for each in _texts(values))
+    redact.remember(*(each for each in written if _LIKE_A_TOKEN.search(each)))
+    return values
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text that a captured value can become in a request."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        yield placeholders.as_text(value)
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from _texts(member)
 
 
 def check_patterns(written: Mapping[str, str]) -> None:

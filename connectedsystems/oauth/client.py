@@ -77,6 +77,12 @@ class Client:
         return destinations.addresses(oauth, self.base_url)
 
     @property
+    def names_in_hosts(self) -> frozenset[str]:
+        """The names that say to which host a request goes."""
+        urls = [*self.addresses.values(), self.authorization_endpoint, self.revocation_endpoint]
+        return frozenset(name for url in urls for name in placeholders.names_in_host(url))
+
+    @property
     def _steps(self) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
         return self.second_exchange, self.after_authorization
 

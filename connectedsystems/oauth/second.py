@@ -104,4 +104,5 @@ def _reading(client: Client, box: Any) -> Reading:
         default_expires_in=client.default_expires_in,
         at="oauth.second_exchange",
         captures_at="oauth.second_exchange.captures",
+        in_hosts=client.names_in_hosts,
     )

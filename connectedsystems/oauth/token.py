@@ -125,5 +125,6 @@ def _asked(client: Client, question: Question, purpose: Purpose, deadline: float
         captures=client.captures.get("token") or {},
         patterns=client.capture_patterns,
         default_expires_in=client.default_expires_in,
+        in_hosts=client.names_in_hosts,
     )
     return read(endpoint.ask(client, question, deadline), reading, purpose)

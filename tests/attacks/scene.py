@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +42,11 @@ class Host:
     heard: list[bytes] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
+    leading: dict[str, str] = field(default_factory=dict)
+    """Paths that redirect, and where to."""
+    written: Callable[[Any], str] = json.dumps
+    status: int = 200
+    """Of what is no token answer."""
     issued: int = FIRST - 1
     owner: str = "honest"
 
@@ -68,7 +73,10 @@ class Host:
             }
         else:
             tree = {"things": [{"id": 1}], **self.extra}
-        return Response(json.dumps(tree), content_type="application/json")
+        if request.path.startswith(tuple(self.leading)):
+            return Response("", 302, {"Location": self.leading[request.path]})
+        status = 200 if "token" in request.path else self.status
+        return Response(self.written(tree), status, content_type="application/json")
 
 
 @contextmanager
@@ -115,14 +123,16 @@ class Scene:
     def __post_init__(self) -> None:
         self.client.force_login(self.person)
 
-    def load(self, system: Mapping[str, Any]) -> str:
-        """Save it with every question answered yes; the refusal, or "" where it was taken."""
+    def load(self, system: Mapping[str, Any], **integration: Any) -> str:
+        """Save it with every question answered yes; the refusal, or "" where it was taken.
+
+        ``integration``: keys of its one integration.
+        """
+        plain = {"slug": "things", "name": "Things", "connected_system": "goal", "path": "/things"}
         bundle = {
             "applications": [{"slug": "tests", "name": "Tests"}],
             "connected_systems": [system],
-            "integrations": [
-                {"slug": "things", "name": "Things", "connected_system": "goal", "path": "/things"}
-            ],
+            "integrations": [{**plain, **integration}],
         }
         path = self.folder / "bundle.json"
         path.write_text(json.dumps(bundle))
@@ -157,11 +167,16 @@ class Scene:
         told = self.client.get("/connections/goal/status/").json()
         return told["state"], told["code"]
 
-    def forgets(self) -> None:
-        """The system is deleted, on the desk, by an admin."""
+    def admin(self) -> Client:
+        """Somebody who may see every page."""
         root = get_user_model().objects.filter(username="root").first()
         admin = Client()
         admin.force_login(root or get_user_model().objects.create_superuser("root"))
+        return admin
+
+    def forgets(self) -> None:
+        """The system is deleted, on the desk, by an admin."""
+        admin = self.admin()
         for model in ("integrations/integration", "connectedsystems/connectedsystem"):
             listed = admin.get(f"/admin/{model}/").content.decode()
             for path in set(re.findall(f'/admin/{model}/[^/"]+/change/', listed)):

@@ -7,7 +7,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.urls import get_resolver
 
-from config import env
+from config import charsets, env
 from connectedsystems import share
 
 env.choose_settings()
@@ -17,6 +17,7 @@ for _found in checks.run_checks(tags=["connectedsystems"], databases=["default"]
     if _found.is_serious():
         env.stop(f"{_found.msg} {_found.hint or ''}".strip())
 share.divide(settings.WEB_THREADS)
+charsets.forget_unknown_names()
 _ = get_resolver().url_patterns
 
 # What is unwise stops nothing; whoever reads the log of a start should see it there.

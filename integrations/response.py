@@ -21,6 +21,7 @@ from django.urls import reverse
 
 from authlinks.navigation import authorize_path
 from connectedsystems import diagnosis, redact
+from connectedsystems.charsets import known_name
 from connectedsystems.errors import Failure, InputInvalid
 from connectedsystems.exact import ExactEncoder, exact_number
 from connectedsystems.outbound import Headers, Reply
@@ -298,9 +299,12 @@ def _charset(content_type: str) -> str:
     for part in content_type.split(";")[1:]:
         name, _, value = part.partition("=")
         if name.strip().lower() == "charset":
+            spelt = known_name(value.strip().strip('"'))
+            if not spelt:
+                return "utf-8"
             try:
-                found = codecs.lookup(value.strip().strip('"'))
-            except (LookupError, ValueError):
+                found = codecs.lookup(spelt)
+            except LookupError:  # one that this machine does not have
                 return "utf-8"
             known = found._is_text_encoding and found.name not in _NO_CHARSETS
             return found.name if known else "utf-8"

@@ -2,41 +2,112 @@
 
 from __future__ import annotations
 
+import codecs
+import encodings
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
 import pytest
+from django.test import Client
 
 from authlinks.models import Authorization
-from tests.faults.room import ACCESS, Guest, Room, expire, granted, guest, room  # noqa: F401
+from config import charsets
+from integrations.response import _charset
+from tests.faults.room import (  # noqa: F401
+    ACCESS,
+    Guest,
+    Room,
+    code_of,
+    expire,
+    granted,
+    guest,
+    room,
+    said,
+)
 
 # What another system answers
 
 
-@pytest.mark.parametrize(
-    "waits",
-    [
-        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
-        "Mon, 01 Jan 2026 99999999999999999999:00:00 GMT",
-        "Mon, 01 Jan 2026 00:00:00 +99999999999999999999",
-        "9" * 4400,
-        "Mon, 01 Jan 0001 00:00:00 +2359",
-        "Mon, 01 Jan 2026 00:00:00 -",
-    ],
-)
+ABSURD_DATES = [
+    "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+    "Mon, 01 Jan 2026 99999999999999999999:00:00 GMT",
+    "Mon, 01 Jan 2026 00:00:00 +99999999999999999999",
+    "Mon, 01 Jan 0001 00:00:00 +2359",
+    "Mon, 01 Jan 2026 00:00:00 -",
+    "9" * 4400,
+]
+
+
 def test_G7_an_absurd_date_beside_fresh_tokens_loses_none(
-    waits: str,
     room: Room,  # noqa: F811
     guest: Guest,  # noqa: F811
 ) -> None:
-    """The pair of before is worth nothing any more once this answer is on its way."""
+    """The pair of before is worth nothing any more once such an answer is on its way."""
+    guest.connects()
+    for number, waits in enumerate(ABSURD_DATES):
+        fresh = granted(access_token=f"planted-access-{number}")
+        room.token = fresh.replace(b"\r\n", f"\r\nRetry-After: {waits}\r\n".encode(), 1)
+        expire()
+        assert guest.lists_as_json().status_code == 200
+        sent = room.asked("/api")[-1].header("Authorization")
+        assert sent == f"Bearer planted-access-{number}", waits
+        row = Authorization.objects.get()
+        assert (row.lease_owner, row.failure_code) == ("", "")
 
-    def with_header(access_token: str) -> bytes:
-        plain = granted(access_token=access_token)
-        return plain.replace(b"\r\n", f"\r\nRetry-After: {waits}\r\n".encode(), 1)
 
-    room.token = with_header("planted-access-first")
-    assert guest.authorizes().status_code == 303
-    room.token = with_header("planted-access-next")
-    expire()
-    assert guest.lists_as_json().status_code == 200
-    assert room.asked("/api")[-1].header("Authorization") == "Bearer planted-access-next"
-    row = Authorization.objects.get()
-    assert (row.lease_owner, row.failure_code) == ("", "")
+# What a request may say of itself
+
+
+@pytest.fixture
+def few_names() -> Iterator[None]:
+    """Python asks for charsets as it does in a process of the web site."""
+    charsets.forget_unknown_names()
+    yield
+    codecs.unregister(charsets._found)
+    codecs.register(encodings.search_function)
+
+
+def form_in(charset: str, value: bytes) -> dict[str, Any]:
+    head = b'--b\r\nContent-Disposition: form-data; name="username"\r\n\r\n'
+    kind = f"multipart/form-data; boundary=b; charset={charset}"
+    return {"data": head + value + b"\r\n--b--\r\n", "content_type": kind}
+
+
+@pytest.mark.parametrize(
+    ("charset", "value"),
+    [
+        ("punycode", b"a" * 30_000 + b"-" + b"a" * 30_000),
+        ("PunyCode", b"-" + b"99999" * 10_000),
+        ("utf-7", b"+2AA-"),
+        ("unicode_escape", rb"\ud800"),
+        ("idna", b"xn--"),
+        ("undefined", b"a"),
+        ("zlib_codec", b"a"),
+        ("rot13", b"a"),
+    ],
+)
+def test_G4_no_form_is_read_in_an_odd_charset(charset: str, value: bytes, alice: Any) -> None:
+    """Of punycode, 5 MB would take an hour; the others raise, or give half a letter."""
+    visitor = Client()
+    visitor.force_login(alice)
+    for client in (Client(raise_request_exception=False), visitor):
+        for path in ("/accounts/login/", "/admin/login/", "/connections/", "/nowhere/"):
+            answered = client.generic("POST", path, **form_in(charset, value))
+            assert answered.status_code == 400
+            assert b'data-code="bad_request"' in answered.content
+    good = form_in("UTF-8", "Zoë".encode())
+    assert Client().generic("POST", "/accounts/login/", **good).status_code == 200
+
+
+def test_G4_no_charset_that_strangers_make_up_is_kept(few_names: None, rf: Any) -> None:
+    """Python keeps each name that it did not find, and a header has 8 KB for one."""
+    before = len(encodings._cache)  # type: ignore[attr-defined]
+    for number in range(100):
+        for name in (f"{number}" + "x" * 8000, f"utf{'-!' * number}8", f"x{number}"):
+            rf.generic("GET", "/", CONTENT_TYPE=f"text/plain; charset={name}")
+            with suppress(ValueError):  # of Django's own
+                rf.generic("GET", "/", CONTENT_TYPE=f"text/plain; a*={name}''b")
+            assert _charset(f"text/plain; charset={name}") == "utf-8"
+    assert len(encodings._cache) - before < 5  # type: ignore[attr-defined]
+    assert "é".encode("latin-1").decode("ISO-8859-1") == "é"

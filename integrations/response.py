@@ -40,6 +40,9 @@ _NO_CHARSETS = frozenset(
 """What Python calls text encodings and no document is written in: some raise, some give halves of
 surrogate pairs, which no page can hold."""
 
+_ASCII_BYTES = frozenset({"ascii", "iso8859-1", "utf-8"})
+"""Charsets in which the letters of ASCII are the bytes of ASCII; others may be, too."""
+
 
 class Target(Protocol):
     """Which call this was."""
@@ -226,13 +229,37 @@ def result_of(reply: Reply, secrets: Iterable[str] = (), *, more: bool = False) 
     if any(needle.encode() in body for needle in needles):
         # Latin-1 maps every byte to one character and back, whatever the body is written in.
         body = redact.redact(body.decode("latin-1")).encode("latin-1")
-    return Result(
+    result = Result(
         status_code=reply.status,
         headers=headers,
         body=body,
         content_type=reply.headers.get("Content-Type", ""),
         more=more,
     )
+    return _without_other_spellings(result, needles) if needles else result
+
+
+def _without_other_spellings(result: Result, needles: list[str]) -> Result:
+    """The same, where reading it brings a secret to light that none of its bytes spell.
+
+    PHP writes ``\\/`` for each slash of a token in JSON; ``\\u0041`` is a letter too, and in UTF-16
+    no byte stands beside the next.
+    """
+    in_ascii = _charset(result.content_type) in _ASCII_BYTES
+    if in_ascii and b"\\" not in result.body:
+        return result
+    # What is read here is kept with the result: a page that shows it reads it no second time.
+    data = result.data
+    if data is None:
+        text = "" if in_ascii else result._decoded(strict=False)
+        kind = "text/plain; charset=utf-8"
+    else:
+        text = json.dumps(data, ensure_ascii=False, cls=ExactEncoder)
+        kind = "application/json"
+    spelt = {*needles, *(json.dumps(needle, ensure_ascii=False)[1:-1] for needle in needles)}
+    if not any(needle in text for needle in spelt):
+        return result
+    return replace(result, body=redact.redact(text).encode(), content_type=kind)
 
 
 def error_of(failure: Failure, *, system: str = "") -> Error:

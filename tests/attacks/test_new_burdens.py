@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import encodings
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -25,6 +26,7 @@ from tests.faults.room import (  # noqa: F401
     room,
     said,
 )
+from tests.otherside import answer
 
 # What another system answers
 
@@ -111,3 +113,48 @@ def test_G4_no_charset_that_strangers_make_up_is_kept(few_names: None, rf: Any) 
             assert _charset(f"text/plain; charset={name}") == "utf-8"
     assert len(encodings._cache) - before < 5  # type: ignore[attr-defined]
     assert "é".encode("latin-1").decode("ISO-8859-1") == "é"
+
+
+# What is shown
+
+
+SLASHED = "planted/access/9Lm4=="
+ECHOED = json.dumps({"message": [SLASHED]})
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (ECHOED.replace("/", "\\/").encode(), "application/json"),
+        (ECHOED.replace("l", "\\u006c").encode(), "application/json"),
+        (f'{{"{SLASHED}": 1}}'.replace("4", "\\u0034").encode(), "text/plain"),
+        (ECHOED.encode("utf-16"), "application/json; charset=utf-16"),
+        (ECHOED.encode("cp037"), "application/json; charset=cp037"),
+        (SLASHED.encode("utf-32"), "text/plain; charset=utf-32"),
+    ],
+    ids=["slashes", "letters", "a key", "utf-16", "ebcdic", "text in utf-32"],
+)
+def test_G18_an_echo_in_another_spelling_is_on_no_page(
+    body: bytes,
+    kind: str,
+    room: Room,  # noqa: F811
+    guest: Guest,  # noqa: F811
+) -> None:
+    room.token = granted(access_token=SLASHED)
+    guest.connects()
+    for status in ("200 OK", "400 Bad"):
+        room.api = answer(body, status, f"Content-Type: {kind}")
+        page, data = guest.lists(), guest.lists_as_json()
+        assert room.asked("/api")[-1].header("Authorization") == f"Bearer {SLASHED}"
+        assert SLASHED not in page.content.decode() + str(data.json())
+
+
+def test_what_is_no_secret_keeps_its_spelling(
+    room: Room,  # noqa: F811
+    guest: Guest,  # noqa: F811
+) -> None:
+    guest.connects()
+    room.api = answer(
+        b'{"path": "a\\/b", "name": "Zo\\u00eb"}', "200 OK", "Content-Type: text/plain"
+    )
+    assert guest.lists_as_json().json()["result"]["data"] == {"path": "a/b", "name": "Zoë"}

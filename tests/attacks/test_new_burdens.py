@@ -14,7 +14,9 @@ from django.test import Client
 
 from authlinks.models import Authorization
 from config import charsets
+from connectedsystems.models import ConnectedSystem
 from integrations.response import _charset
+from tests.acme import NOTE, make_integration
 from tests.faults.room import (  # noqa: F401
     ACCESS,
     Guest,
@@ -158,3 +160,139 @@ def test_what_is_no_secret_keeps_its_spelling(
         b'{"path": "a\\/b", "name": "Zo\\u00eb"}', "200 OK", "Content-Type: text/plain"
     )
     assert guest.lists_as_json().json()["result"]["data"] == {"path": "a/b", "name": "Zoë"}
+
+
+def test_G14_no_odd_request_gets_a_page_to_keep(
+    room: Room,  # noqa: F811
+    guest: Guest,  # noqa: F811
+) -> None:
+    guest.connects()
+    long = "9" * 4400
+    for method, path, headers in (
+        ("HEAD", "/connections/", {}),
+        ("GET", "/connections/", {"HTTP_IF_NONE_MATCH": '"x"'}),
+        ("GET", "/connections/", {"HTTP_RANGE": "bytes=0-1"}),
+        ("GET", "/connections/", {"HTTP_ACCEPT": f"text/html;q={long}"}),
+        ("GET", f"/connections/?page={long}", {}),
+        ("GET", f"/connections/?q={'%F0%9F%98%80' * 600}", {}),
+        ("GET", f"/integrations/list/?page={long}", {}),
+        ("GET", f"/references/{long}/", {}),
+        ("GET", f"/?{'a&' * 2500}", {}),
+        ("GET", "/", {"HTTP_HOST": "evil.example"}),
+        ("TRACE", "/connections/", {}),
+        ("PUT", "/integrations/list/", {}),
+        ("PATCH", "/connections/odd/disconnect/", {}),
+        ("GET", "/nowhere", {}),
+    ):
+        answered = guest.client.generic(method, path, **headers)
+        assert "no-store" in answered["Cache-Control"], (method, path[:40])
+        assert answered.status_code < 500
+
+
+# What another system grants
+
+
+NINES = "9" * 4400
+ODD_GRANTS = [
+    *(f'"expires_in": {life}' for life in (NINES, f'"{NINES}"', "1e999", "-1e999", "true", "[1]")),
+    *(
+        f'"expires_in": {life}'
+        for life in ('"\\u0661"', '" +5 "', '"1e5"', '"\\u0000"', "-5", "{}")
+    ),
+    f'"scope": {NINES}',
+    f'"scope": [{", ".join(["1"] * 30_000)}]',
+    f'"scope": {"[" * 60}{"]" * 60}',
+    f'"scope": {"[" * 5000}',
+    f'"token_type": {NINES}',
+    '"token_type": "\\ud800\\u0000"',
+    f'"error": {{"code": {NINES}}}',
+    f'"error": "{"x" * 100_000}"',
+    '"refresh_token": "\\ud800"',
+    '"access_token": "a"',
+]
+
+
+def test_G4_no_odd_grant_is_a_fault_of_ours(
+    room: Room,  # noqa: F811
+    guest: Guest,  # noqa: F811
+) -> None:
+    for number, member in enumerate(ODD_GRANTS):
+        body = f'{{"access_token": "planted-access-{number}", {member}}}'
+        room.token = answer(body.encode(), "200 OK", "Content-Type: application/json")
+        back = guest.authorizes()
+        if "expires_in" in member:
+            assert back.status_code == 303, member[:60]
+        else:
+            assert code_of(back) in {"token_malformed", "token_not_json", "token_refused"} | {
+                "token_type_unsupported"
+            }, member[:60]
+
+
+# What a member types
+
+
+def test_G4_no_number_is_too_large_to_be_refused(
+    room: Room,  # noqa: F811
+    guest: Guest,  # noqa: F811
+) -> None:
+    kinds = ("number", "integer", "list", "json", "datetime", "text", "date", "boolean")
+    inputs = [{"name": kind, "type": kind} for kind in kinds]
+    body = {kind: f"{{{kind}}}" for kind in kinds}
+    make_integration(
+        ConnectedSystem.objects.get(),
+        "many",
+        **{**NOTE, "inputs": inputs, "body": body},
+    )
+    guest.connects()
+    large = f"1{'0' * 400}"
+    for value in (large, f"-{large}", NINES, "1e999", "-0.0", "5e-324", f'"{large}"', "[[]]"):
+        for kind in kinds:
+            answered = guest.client.post(
+                "/integrations/many/",
+                f'{{"{kind}": {value}}}',
+                content_type="application/json",
+                HTTP_ACCEPT="application/json",
+            )
+            assert answered.status_code in (200, 400), (kind, value[:20])
+
+
+# Log-in
+
+
+def wrong_passwords(address: str, *names: str) -> list[int]:
+    return [
+        Client(REMOTE_ADDR=address)
+        .post("/accounts/login/", {"username": name, "password": "wrong"})
+        .status_code
+        for name in names
+    ]
+
+
+def test_G10_no_spelling_of_a_name_is_another_name(alice: Any) -> None:
+    """Full width letters, blanks and a second field: all of them are the name that is tried."""
+    wrong_passwords("203.0.113.5", *["ａｌｉｃｅ", " alice", "alice\u00a0", "ａlice"] * 2)
+    assert wrong_passwords("203.0.113.5", "alice", "ａｌｉｃｅ", "alice\t") == [429] * 3
+    tried = Client(REMOTE_ADDR="203.0.113.5").post(
+        "/accounts/login/", {"username": ["somebody", "alice"], "password": "wrong"}
+    )
+    assert tried.status_code == 429
+    # A colleague at the same address goes on, and the name at another one.
+    assert wrong_passwords("203.0.113.5", "bob") == [200]
+    assert wrong_passwords("203.0.113.6", "alice") == [200]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "::ffff:203.0.113.{}",
+        "2001:db8:1:2::{:x}",
+        "64:ff9b:1::{:x}",
+        "fe80::1%eth{}",
+        "2002:cb00:7109:{:x}::1",
+    ],
+)
+def test_G10_no_form_of_an_address_is_another_address(form: str, alice: Any) -> None:
+    fixed = form.startswith("::ffff")
+    for number in range(9):
+        last = wrong_passwords(form.format(9 if fixed else number), "alice")
+    assert last == [429]

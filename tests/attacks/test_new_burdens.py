@@ -296,3 +296,22 @@ def test_G10_no_form_of_an_address_is_another_address(form: str, alice: Any) -> 
     for number in range(9):
         last = wrong_passwords(form.format(9 if fixed else number), "alice")
     assert last == [429]
+
+
+def test_G15_strangers_behind_one_proxy_use_up_nobody_elses_callbacks(
+    room: Room,  # noqa: F811
+    guest: Guest,  # noqa: F811
+    settings: Any,
+) -> None:
+    settings.TRUSTED_PROXY = True
+    settings.RATE_LIMITS = {"callback": (3, 3600)}
+    path = f"/connections/callback/{ConnectedSystem.objects.get().pk}/?code=a&state=b"
+
+    def comes_back(address: str) -> str | None:
+        proxied = {"HTTP_X_FORWARDED_FOR": address, "HTTP_X_FORWARDED_PROTO": "http"}
+        return code_of(Client().get(path, **proxied))
+
+    assert [comes_back("203.0.113.5") for _ in range(4)][-1] == "too_many_requests"
+    assert comes_back("203.0.113.6") != "too_many_requests"
+    # What the visitor writes before the proxy's own word makes nobody of them.
+    assert comes_back("198.51.100.1, 203.0.113.5") == "too_many_requests"

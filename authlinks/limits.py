@@ -18,6 +18,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from authlinks.models import AuthorizationAttempt
+from connectedsystems import person
 from connectedsystems.errors import FlowFailure
 
 log = structlog.get_logger(__name__)
@@ -38,7 +39,8 @@ def check_authorize(user: Any) -> None:
 def check_callback(request: HttpRequest) -> None:
     """Raises FlowFailure ``too_many_requests`` where this person came back too often."""
     user: Any = request.user
-    who = str(user.pk) if user.is_authenticated else request.META.get("REMOTE_ADDR", "")
+    # Behind a proxy every request comes from the proxy: strangers would share one limit.
+    who = str(user.pk) if user.is_authenticated else person.address()
     count("callback", who)
 
 

@@ -103,7 +103,7 @@ def usable_token(
     ``temporarily_unavailable``, ``refresh_failed``, ``client_auth_failed`` and other codes of a
     failed renewal (those pass by themselves, or the designer mends them).
     """
-    with share.Outside(party.system_id) as outside:
+    with share.Outside(party.system_id, user=party.user_id) as outside:
         return _usable(party, row, deadline, rejected, outside)
 
 

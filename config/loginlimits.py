@@ -47,6 +47,9 @@ def limited_address(request: HttpRequest) -> str | None:
     # Two forms of IPv4 addresses, all of which would be in one /64.
     if parsed.ipv4_mapped:
         return str(parsed.ipv4_mapped)
+    # 6to4: each IPv4 address has 65,536 networks there.
+    if parsed.sixtofour:
+        return str(parsed.sixtofour)
     if parsed in _NAT64:
         return str(ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF))
     return str(ipaddress.ip_network((int(parsed), 64), strict=False).network_address)

@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "config.middleware.ProxySeen",
     "config.middleware.PublicAddress",
     "config.middleware.NoZeroBytes",
+    "config.charsets.Utf8Alone",
     "config.sizes.BodySize",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.middleware.NotKept",

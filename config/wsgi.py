@@ -7,7 +7,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.urls import get_resolver
 
-from config import env
+from config import charsets, env
 from connectedsystems import share
 from connectedsystems.network import curl
 
@@ -18,6 +18,7 @@ for _found in checks.run_checks(tags=["connectedsystems"], databases=["default"]
     if _found.is_serious():
         env.stop(f"{_found.msg} {_found.hint or ''}".strip())
 share.divide(settings.WEB_THREADS)
+charsets.forget_unknown_names()
 _ = get_resolver().url_patterns
 
 _log = structlog.get_logger("config.wsgi")

@@ -50,6 +50,7 @@ def read(text: str, bounds: Bounds, *, unstorable: bool = False) -> Any:
             text,
             parse_constant=_refuse_constant,
             parse_float=float if unstorable else _float,
+            parse_int=_any_int if unstorable else None,
             object_pairs_hook=_object,
         )
         if not unstorable and _ODD_ESCAPE.search(text):
@@ -104,6 +105,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key, number in Counter(names).items() if number > 1)
         raise NotJson(f"The key {twice[:100]} stands there twice in one place.")
     return members
+
+
+def _any_int(digits: str) -> int | float:
+    """Python reads no whole number of more than 4,300 digits: as a float it is infinite."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
 
 
 def _float(digits: str) -> float:

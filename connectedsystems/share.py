@@ -1,8 +1,9 @@
 """How many threads of this process may wait for one system at a time, in a process of the web site.
 
 However slowly a system answers, the other threads stay free for everybody else; however slowly it
-answers one user, or at one of its origins, the others' calls to it go on. Scripts and jobs have no
-such limit: nobody else waits for their threads.
+answers one user, or at one of its origins, the others' calls to it go on. And one person has a
+share of all threads, over all systems: whoever describes eight slow ones holds up nobody else.
+Scripts and jobs have no such limit: nobody else waits for their threads.
 """
 
 from __future__ import annotations
@@ -13,24 +14,29 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from types import TracebackType
 
+from connectedsystems import person
 from connectedsystems.errors import CallFailure
 
 MOST_SECONDS = 5.0
 PATIENCE = 1.0
 LITTLE_PATIENCE = 0.25
 LEAST = 2
+DESK = "desk"
+"""The system of whatever designers have looked up: metadata, pages, checks of a configuration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
     """How many threads may be inside: one system, one of its origins, one user there.
 
-    All of the numbers are here. Half of the threads may wait besides, see :class:`_Door`.
+    ``person``: one user at all systems together. All of the numbers are here. Half of the threads
+    may wait besides, see :class:`_Door`.
     """
 
     system: int
     origin: int
     user: int
+    person: int
     queue: int
 
     @classmethod
@@ -40,6 +46,7 @@ class Places:
             system=max(LEAST, threads // 2),
             origin=max(LEAST, threads // 4),
             user=max(LEAST, threads // 8),
+            person=max(LEAST, threads // 4),
             queue=threads // 2,
         )
 
@@ -58,6 +65,7 @@ def divide(threads: int | None) -> None:
     with _lock:
         _places = None if threads is None else Places.of(threads)
         _doors.clear()
+        _people.clear()
 
 
 class inside:  # noqa: N801
@@ -75,7 +83,12 @@ class inside:  # noqa: N801
         self, system: Hashable, until: float, *, origin: str = "", user: Hashable = None
     ) -> None:
         self._system, self._until = system, until
-        self._kinds = (("origin", origin), *((("user", user),) if user is not None else ()))
+        who = _who(user)
+        self._kinds = (
+            ("origin", origin),
+            *((("user", user),) if user is not None else ()),
+            *((("person", who),) if who is not None else ()),
+        )
         self._door: _Door | None = None
 
     def __enter__(self) -> None:
@@ -96,16 +109,26 @@ class inside:  # noqa: N801
             self._door.leave(self._kinds)
 
 
+def at_desk(seconds: float, user: Hashable = None) -> inside:
+    """With a place for what a designer has looked up at another system, within so many seconds.
+
+    ``user`` None: whoever asks. Raises CallFailure ``busy``.
+    """
+    return inside(DESK, time.monotonic() + seconds, user=_who(user))
+
+
 class Outside:
     """Before the door, while somebody inside does what we need.
 
-    Half of the threads may stand there as long as they like, whoever comes later for a second.
+    Half of the threads may stand there as long as they like, of one person at all doors together;
+    whoever comes later for a second.
     """
 
-    __slots__ = ("_door", "_system", "_until")
+    __slots__ = ("_door", "_system", "_until", "_who")
 
-    def __init__(self, system: Hashable) -> None:
+    def __init__(self, system: Hashable, *, user: Hashable = None) -> None:
         self._system = system
+        self._who = _who(user)
         self._door: _Door | None = None
         self._until = float("inf")
 
@@ -119,18 +142,26 @@ class Outside:
         trace: TracebackType | None,
     ) -> None:
         if self._door is not None:
-            self._door.stands_outside(-1)
+            self._door.stands_outside(-1, self._who)
 
     def sleep(self, seconds: float) -> bool:
         """Wait for so long; False where that would leave too few threads for others."""
         if self._door is None and _places is not None:
             self._door = _door_of(self._system, _places)
-            if not self._door.stands_outside(1):
+            if not self._door.stands_outside(1, self._who):
                 self._until = time.monotonic() + PATIENCE
         if time.monotonic() >= self._until:
             return False
         time.sleep(seconds)
         return True
+
+
+def _who(user: Hashable) -> Hashable:
+    """Whose threads these are: this user's, or, where a system speaks for itself, who asks."""
+    if user is not None or _places is None:
+        return user
+    actor = person.actor()
+    return None if actor is None else actor.pk
 
 
 def _door_of(system: Hashable, places: Places) -> _Door:
@@ -156,6 +187,11 @@ class _Taken:
 
 Kinds = tuple[tuple[str, Hashable], ...]
 
+_turn = threading.Condition()
+"""One for all doors: a person's place that is free again may be waited for at any of them."""
+_people: dict[tuple[str, Hashable], _Taken] = {}
+"""The threads of each person inside, and outside, of all systems together."""
+
 
 class _Door:
     """The places inside one system, and the queue before it; times are ``time.monotonic`` values.
@@ -172,47 +208,56 @@ class _Door:
         self._parts: dict[tuple[str, Hashable], _Taken] = {}
         self._waiting = 0
         self._outside = 0
-        self._turn = threading.Condition()
 
     def enter(self, kinds: Kinds, until: float) -> bool:
-        with self._turn:
+        with _turn:
             if self._full(kinds) and not self._waits(kinds, until):
                 return False
             now = time.monotonic()
             self._system.change(1, now)
             for kind in kinds:
-                self._part(kind).change(1, now)
+                self._change(kind, 1, now)
             return True
 
     def leave(self, kinds: Kinds) -> None:
-        with self._turn:
+        with _turn:
             now = time.monotonic()
             self._system.change(-1, now)
             for kind in kinds:
-                part = self._parts[kind]
-                part.change(-1, now)
-                if not part.number and not self._waiting:
-                    del self._parts[kind]
-            if self._waiting:
-                # Whom this place fits is not known: those whom it does not go on waiting.
-                self._turn.notify_all()
+                self._change(kind, -1, now)
+            # Whom this place fits is not known: those whom it does not go on waiting.
+            _turn.notify_all()
 
-    def stands_outside(self, change: int) -> bool:
+    def stands_outside(self, change: int, who: Hashable) -> bool:
         """One more or one less; whether they are few enough."""
-        with self._turn:
+        with _turn:
             self._outside += change
-            return self._outside <= self._places.queue
+            few = self._outside <= self._places.queue
+            if who is None:
+                return few
+            return self._change(("outside", who), change, time.monotonic()) and few
 
-    def _part(self, kind: tuple[str, Hashable]) -> _Taken:
-        part = self._parts.get(kind)
+    def _change(self, kind: tuple[str, Hashable], by: int, now: float) -> bool:
+        """One more or one less of this kind; whether they are as few as they may be."""
+        parts = self._all(kind)
+        part = parts.get(kind)
         if part is None:
-            most = self._places.user if kind[0] == "user" else self._places.origin
-            part = self._parts[kind] = _Taken(most)
-        return part
+            part = parts[kind] = _Taken(self._most(kind[0]))
+        part.change(by, now)
+        if not part.number:
+            del parts[kind]
+        return part.number <= part.most
+
+    def _all(self, kind: tuple[str, Hashable]) -> dict[tuple[str, Hashable], _Taken]:
+        return _people if kind[0] in ("person", "outside") else self._parts
+
+    def _most(self, name: str) -> int:
+        places = self._places
+        return places.queue if name == "outside" else int(getattr(places, name))
 
     def _full(self, kinds: Kinds) -> list[_Taken]:
         """What stands in the way."""
-        parts = [self._parts[kind] for kind in kinds if kind in self._parts]
+        parts = [part for kind in kinds if (part := self._all(kind).get(kind))]
         return [taken for taken in (self._system, *parts) if taken.number >= taken.most]
 
     def _waits(self, kinds: Kinds, until: float) -> bool:
@@ -226,7 +271,7 @@ class _Door:
                 left = min(until, moved + patience) - time.monotonic()
                 if left <= 0:
                     return False
-                self._turn.wait(left)
+                _turn.wait(left)
             return True
         finally:
             self._waiting -= 1

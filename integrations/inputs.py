@@ -46,6 +46,8 @@ _NUMBER = re.compile(
 )
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _DEEPEST = 64
+_LARGEST: Final = 10**100
+"""Whole numbers are smaller: as text they have a hundred digits."""
 _YES = frozenset({"true", "on", "yes", "1"})
 _NO = frozenset({"false", "off", "no", "0"})
 
@@ -405,7 +407,7 @@ def _from_python(wanted: Input, value: Any) -> Any:
     match wanted.type, value:
         case "text", str():
             return _fit_text(value)
-        case "integer", int() if not isinstance(value, bool) and abs(value) < 10**100:
+        case "integer", int() if not isinstance(value, bool) and abs(value) < _LARGEST:
             return value
         case "number", int() | float() | Decimal() if not isinstance(value, bool):
             return _number(value)
@@ -446,7 +448,11 @@ _WISHES: Final = {
 
 
 def _number(value: int | float | Decimal) -> int | float:
-    number = value if isinstance(value, int) else float(value)
+    if isinstance(value, int):
+        if abs(value) >= _LARGEST:
+            raise NoFit("a smaller number")
+        return value
+    number = float(value)
     if not math.isfinite(number):
         raise NoFit("a finite number")
     return number

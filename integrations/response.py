@@ -23,6 +23,7 @@ from django.urls import reverse
 
 from authlinks.navigation import authorize_path
 from connectedsystems import diagnosis, redact
+from connectedsystems.charsets import known_name
 from connectedsystems.errors import Failure, InputInvalid
 from connectedsystems.exact import ExactEncoder, exact_number
 from connectedsystems.outbound import Headers, Reply
@@ -35,11 +36,15 @@ _LIKELY_JSON = frozenset(
 )
 _LONGEST_TEXT = 100_000
 _HALF_LETTER = re.compile(r"\\u[dD][89a-fA-F]")
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
 _NO_CHARSETS = frozenset(
     {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
 )
 """What Python calls text encodings and no document is written in: some raise, some give halves of
 surrogate pairs, which no page can hold."""
+
+_ASCII_BYTES = frozenset({"ascii", "iso8859-1", "utf-8"})
+"""Charsets in which the letters of ASCII are the bytes of ASCII; others may be, too."""
 
 
 class Target(Protocol):
@@ -227,13 +232,37 @@ def result_of(reply: Reply, secrets: Iterable[str] = (), *, more: bool = False) 
     if any(needle.encode() in body for needle in needles):
         # Latin-1 maps every byte to one character and back, whatever the body is written in.
         body = redact.redact(body.decode("latin-1")).encode("latin-1")
-    return Result(
+    result = Result(
         status_code=reply.status,
         headers=headers,
         body=body,
         content_type=reply.headers.get("Content-Type", ""),
         more=more,
     )
+    return _without_other_spellings(result, needles) if needles else result
+
+
+def _without_other_spellings(result: Result, needles: list[str]) -> Result:
+    """The same, where reading it brings a secret to light that none of its bytes spell.
+
+    PHP writes ``\\/`` for each slash of a token in JSON; ``\\u0041`` is a letter too, and in UTF-16
+    no byte stands beside the next.
+    """
+    in_ascii = _charset(result.content_type) in _ASCII_BYTES
+    if in_ascii and b"\\" not in result.body:
+        return result
+    # What is read here is kept with the result: a page that shows it reads it no second time.
+    data = result.data
+    if data is None:
+        text = "" if in_ascii else result._decoded(strict=False)
+        kind = "text/plain; charset=utf-8"
+    else:
+        text = json.dumps(data, ensure_ascii=False, cls=ExactEncoder)
+        kind = "application/json"
+    spelt = {*needles, *(json.dumps(needle, ensure_ascii=False)[1:-1] for needle in needles)}
+    if not any(needle in text for needle in spelt):
+        return result
+    return replace(result, body=redact.redact(text).encode(), content_type=kind)
 
 
 def shown_of(reply: Reply, secrets: Iterable[str]) -> Reply:
@@ -298,7 +327,8 @@ def _needles(secrets: Iterable[str]) -> list[str]:
 
 
 def _written(secret: str) -> tuple[str, ...]:
-    """A token of letters and digits is the same in all of them."""
+    if _PLAIN.fullmatch(secret):
+        return (secret,)  # the same in all of them: most tokens are, and a call need not ask more
     in_json = json.dumps(secret)[1:-1]
     by_php = in_json.replace("/", "\\/")
     in_addresses = (quote(secret, safe=""), quote_plus(secret))
@@ -317,9 +347,12 @@ def _charset(content_type: str) -> str:
     for part in content_type.split(";")[1:]:
         name, _, value = part.partition("=")
         if name.strip().lower() == "charset":
+            spelt = known_name(value.strip().strip('"'))
+            if not spelt:
+                return "utf-8"
             try:
-                found = codecs.lookup(value.strip().strip('"'))
-            except (LookupError, ValueError):
+                found = codecs.lookup(spelt)
+            except LookupError:  # one that this machine does not have
                 return "utf-8"
             known = found._is_text_encoding and found.name not in _NO_CHARSETS
             return found.name if known else "utf-8"

@@ -9,8 +9,9 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.template.loader import render_to_string
 from django.views.decorators.debug import sensitive_variables
 
-from connectedsystems import doctor, noticed, person, redact
+from connectedsystems import doctor, noticed, person, redact, share
 from connectedsystems.configuration import Configuration
+from connectedsystems.errors import CallFailure
 from connectedsystems.models import redirect_uri_of
 from workbench import offers
 from workbench.systemfields import labelled
@@ -41,7 +42,7 @@ def stream(
         # When this runs the request's own scope of redaction has ended, and who asks is forgotten.
         with redact.scope():
             yield head
-            for step in doctor.examine(parsed, secrets, uri):
+            for step in _steps(parsed, secrets, uri, request.user.pk):
                 with person.at(address, lambda: request.user):
                     noticed.note(
                         step.code, {"field": step.look_at or step.name}, system_id=public_id
@@ -52,6 +53,17 @@ def stream(
     response = StreamingHttpResponse(pieces(), content_type="text/html; charset=utf-8")
     response["X-Accel-Buffering"] = "no"
     return response
+
+
+def _steps(
+    parsed: Configuration, secrets: Mapping[str, Any], redirect_uri: str, user: Any
+) -> Iterator[doctor.Step]:
+    """The doctor's, as far as this process has a thread to spare for this designer."""
+    try:
+        with share.at_desk(doctor.SECONDS, user):
+            yield from doctor.examine(parsed, secrets, redirect_uri)
+    except CallFailure as busy:
+        yield doctor.failed("check of the configuration", busy, "")
 
 
 def _item(step: doctor.Step) -> str:

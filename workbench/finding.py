@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from authlinks import limits
 from authlinks.navigation import private
-from connectedsystems import noticed, outbound
+from connectedsystems import noticed, outbound, share
 from connectedsystems.errors import Failure
 from connectedsystems.oauth import discovery
 from connectedsystems.oauth.discovery import Metadata
@@ -43,7 +43,8 @@ def find(request: HttpRequest, model_admin: Any) -> HttpResponse:
     try:
         limits.count("call", f"check:{request.user.pk}")
         outbound.check_url(address)
-        found = discovery.find(address)
+        with share.at_desk(discovery.SECONDS):
+            found = discovery.find(address)
     except Failure as failure:
         failure.facts["stage"] = "discovery"
         noticed.note(failure.code, failure.facts)

@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from authlinks import limits
 from authlinks.models import AuthorizationAttempt
-from connectedsystems import doctor
+from connectedsystems import doctor, share
 from connectedsystems.errors import Failure
 from connectedsystems.oauth.client import Client
 from workbench import says, tries
@@ -50,6 +50,7 @@ def _looked_at(
     try:
         limits.count("call", f"check:{user.pk}")
         client = tries.client(attempt)
+        with share.at_desk(doctor.SECONDS, user.pk):
+            return look(client) if client else None
     except Failure:
         return None
-    return look(client) if client else None

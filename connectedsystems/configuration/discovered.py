@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from connectedsystems import outbound, placeholders
+from connectedsystems import outbound, placeholders, share
 from connectedsystems.errors import DiscoveryFailure, OutboundFailure
 from connectedsystems.oauth import discovery
 
@@ -43,13 +43,14 @@ def discover(system: Configuration) -> dict[str, Any] | None:
     """What ``discovered`` holds for a written system, fetched now; None where it has no address.
 
     Never in a user's request, and never while a transaction is open.
-    Raises DiscoveryFailure, OutboundFailure.
+    Raises DiscoveryFailure, OutboundFailure, CallFailure ``busy``.
     """
     address = address_of(system)
     if not address:
         return None
     try:
-        found = discovery.fetch(address, str(system.oauth.get("issuer") or ""))
+        with share.at_desk(discovery.SECONDS):
+            found = discovery.fetch(address, str(system.oauth.get("issuer") or ""))
     except OutboundFailure as failure:
         failure.facts["stage"] = "discovery"
         raise

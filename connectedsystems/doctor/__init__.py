@@ -18,14 +18,16 @@ from .client import another_authentication, client_steps
 from .metadata import looked_up
 from .page import authorization_page
 from .reach import base_url, origin_of, reached
-from .step import Outcome, Step, failed, label
+from .step import SECONDS, Outcome, Step, failed, label
 
 __all__ = [
+    "SECONDS",
     "Outcome",
     "Step",
     "another_authentication",
     "authorization_page",
     "examine",
+    "failed",
     "label",
 ]
 

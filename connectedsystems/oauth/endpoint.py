@@ -200,7 +200,7 @@ def _seconds(text: str) -> int | None:
         return min(int(text), LONGEST_WAIT)
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # OverflowError: a year or an hour of 20 digits
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import encodings
 import json
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -14,6 +15,7 @@ from django.test import Client
 
 from authlinks.models import Authorization
 from config import charsets
+from connectedsystems.expressions import NotFound, TooCostly, find, for_authorizing
 from connectedsystems.models import ConnectedSystem
 from integrations.response import _charset
 from tests.acme import NOTE, make_integration
@@ -315,3 +317,64 @@ def test_G15_strangers_behind_one_proxy_use_up_nobody_elses_callbacks(
     assert comes_back("203.0.113.6") != "too_many_requests"
     # What the visitor writes before the proxy's own word makes nobody of them.
     assert comes_back("198.51.100.1, 203.0.113.5") == "too_many_requests"
+
+
+# What a designer writes, and what a form may hold
+
+
+WIDE = {"n": [10**4000] * 2000, "t": ["a" * 5000] * 400, "d": "1" * 4000, "f": [1e308] * 1000}
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "sum(n)",
+        "avg(n)",
+        "max(n) | to_string(@)",
+        "f | sum(@)",
+        "to_number(d)",
+        "sort_by(t, &join('', [@, @, @, @]))",
+        "t[?contains(join('', t), @)]",
+        "t[*].[contains(@, 'aaab'), ends_with(@, 'b'), reverse(@)]",
+        "merge(" + ", ".join(["@"] * 400) + ")",
+        "n[::0]",
+        "n[99999999999999999999:]",
+        "!" * 1900 + "a",
+        "(" * 900 + "a" + ")" * 900,
+        "`" + "[" * 900 + "]" * 900 + "`",
+        "a" + "." * 3 + "b",
+        "*" + ".*" * 90,
+        "t[].{" + ",".join(f"k{n}:@" for n in range(200)) + "}",
+        "map(&map(&to_string(@), @), [t,t,t,t,t,t,t,t])",
+    ],
+    ids=lambda text: text[:20],
+)
+def test_G4_no_odd_expression_is_long_at_work(expression: str) -> None:
+    began = time.thread_time()
+    with suppress(NotFound, TooCostly):
+        find(expression, WIDE, for_authorizing())
+    assert time.thread_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"--b\r\n\r\n" * 600_000,
+        b"--b\r\nContent-Disposition: x\r\n\r\n\r\n" * 130_000,
+        b'--b\r\nContent-Disposition: form-data; name=""; filename=""\r\n\r\n\r\n' * 80_000,
+        (b"--b\r\n" + b"a:b\r\n" * 150 + b"\r\n\r\n") * 1900,
+        b"--b\r\nContent-Disposition: form-data; name=x\r\n\r\n" + b"\r\n--" * 1_200_000,
+        b"--b\r\nContent-Disposition: form-data; name=x; filename=y\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n" + b" " * 5_000_000,
+    ],
+    ids=["no head", "no name", "empty files", "heads", "nearly ends", "blanks"],
+)
+def test_G11_no_form_in_parts_is_long_at_work(body: bytes, alice: Any) -> None:
+    visitor = Client(raise_request_exception=False, enforce_csrf_checks=True)
+    visitor.force_login(alice)
+    visitor.cookies["csrftoken"] = "c" * 32
+    began = time.thread_time()
+    kind = "multipart/form-data; boundary=b"
+    answered = visitor.generic("POST", "/connections/", body + b"--b--\r\n", content_type=kind)
+    assert answered.status_code in (400, 403)
+    assert time.thread_time() - began < 5

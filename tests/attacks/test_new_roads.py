@@ -377,7 +377,7 @@ def by_php(tree: Any) -> str:
         ({"success": "starts_with(echo, 'x')", "error_message": "reverse(echo)"}, json.dumps),
         ({"pagination": {"style": "page", "items": "[reverse(echo)]"}}, json.dumps),
     ],
-    ids=str,
+    ids=lambda given: getattr(given, "__name__", str(given)),
 )
 def test_what_is_echoed_is_redacted_before_a_rule_reads_it(
     rules: dict[str, Any], written: Callable[[Any], str], scene: Scene

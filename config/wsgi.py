@@ -13,6 +13,7 @@ from connectedsystems.network import curl
 
 env.choose_settings()
 application = get_wsgi_application()
+application.request_class = charsets.Request
 
 for _found in checks.run_checks(tags=["connectedsystems"], databases=["default"]):
     if _found.is_serious():

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from django.core.handlers.wsgi import WSGIHandler
 from django.test import Client
 
 from authlinks.models import Authorization
@@ -378,3 +379,14 @@ def test_G11_no_form_in_parts_is_long_at_work(body: bytes, alice: Any) -> None:
     answered = visitor.generic("POST", "/connections/", body + b"--b--\r\n", content_type=kind)
     assert answered.status_code in (400, 403)
     assert time.thread_time() - began < 5
+
+
+@pytest.mark.parametrize("kind", ["a/b; x*=nonsense''y", "a/b; charset*=idna''%ff"])
+def test_G4_no_nonsense_in_a_content_type_is_a_fault_of_ours(kind: str, db: None, rf: Any) -> None:
+    """Django reads it before any middleware is asked, and would raise."""
+    handler = WSGIHandler()
+    handler.request_class = charsets.Request
+    heard: list[str] = []
+    environ = {**rf.get("/").environ, "CONTENT_TYPE": kind}
+    handler(environ, lambda status, headers: heard.append(status))
+    assert heard == ["400 Bad Request"]

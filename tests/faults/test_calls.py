@@ -14,6 +14,7 @@ import pytest
 from authlinks.models import Authorization
 from connectedsystems.models import ConnectedSystem
 from integrations.models import CallRecord
+from tests.acme import CLIENT_SECRET
 from tests.faults import room as wires
 from tests.faults.room import (
     ACCESS,
@@ -496,7 +497,11 @@ def test_E1_token_endpoints_that_lead_nowhere(
 ) -> None:
     system = room.make()
     system.configuration["oauth"]["token_endpoint"] = endpoint.replace("{tls}", str(tls_port))
-    ConnectedSystem.objects.update(configuration=system.configuration, version=2)
+    system.version = 2
+    system.seal_secrets({"client_secret": CLIENT_SECRET})  # entered beside the new address
+    ConnectedSystem.objects.update(
+        configuration=system.configuration, version=2, secrets=system.secrets
+    )
     page = Guest(member("alice"), room).authorizes()
     assert (page.status_code, alert_of(page)["code"]) == (502, code)
     assert not Authorization.objects.exists()

@@ -36,6 +36,7 @@ _LIKELY_JSON = frozenset(
 )
 _LONGEST_TEXT = 100_000
 _HALF_LETTER = re.compile(r"\\u[dD][89a-fA-F]")
+DEEPEST = 500
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
 _NO_CHARSETS = frozenset(
     {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
@@ -80,12 +81,15 @@ class Result:
 
     @cached_property
     def data(self) -> Any:
-        """The body read strictly as JSON; None for what is not JSON (or is ``null``)."""
+        """The body read strictly as JSON; None for what is not JSON (or is ``null``), or is nested
+        more than 500 deep: ``json`` can read what it cannot write again on top of a page's calls."""
         if not _may_be_json(self.content_type, self.body):
             return None
         try:
             text = self._decoded(strict=True)
             data = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+            if text.count("[") + text.count("{") > DEEPEST and _is_deep(data):
+                return None
             return _whole_letters(data) if _HALF_LETTER.search(text) else data
         except (ValueError, RecursionError):
             return None
@@ -333,6 +337,21 @@ def _written(secret: str) -> tuple[str, ...]:
     by_php = in_json.replace("/", "\\/")
     in_addresses = (quote(secret, safe=""), quote_plus(secret))
     return (secret, in_json, by_php, html.escape(secret), *in_addresses)
+
+
+def _is_deep(tree: Any) -> bool:
+    """Whether it is nested more than ``DEEPEST`` levels; looked at level by level."""
+    level = [tree]
+    for _ in range(DEEPEST):
+        level = [
+            member
+            for each in level
+            if isinstance(each, dict | list)
+            for member in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return any(isinstance(each, dict | list) for each in level)
 
 
 def _may_be_json(content_type: str, body: bytes) -> bool:

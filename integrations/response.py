@@ -81,8 +81,11 @@ class Result:
 
     @cached_property
     def data(self) -> Any:
-        """The body read strictly as JSON; None for what is not JSON (or is ``null``), or is nested
-        more than 500 deep: ``json`` can read what it cannot write again on top of a page's calls."""
+        """The body read strictly as JSON; None for what is not JSON (or is ``null``).
+
+        So is what is nested more than 500 deep: ``json`` reads more than it can write again below
+        all the calls of a page.
+        """
         if not _may_be_json(self.content_type, self.body):
             return None
         try:

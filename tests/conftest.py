@@ -57,6 +57,8 @@ def _found_missing(reporter: Any) -> set[str]:
 def _uses_database(item: pytest.Item) -> bool:
     if item.get_closest_marker("processes") is not None:
         return False  # has been on both databases, each its own
+    if item.get_closest_marker("once") is not None:
+        return False
     return item.get_closest_marker("django_db") is not None or bool(
         _DATABASE_FIXTURES & set(getattr(item, "fixturenames", ()))
     )

@@ -137,6 +137,7 @@ def test_G1_every_declared_key_is_attacked() -> None:
     assert set(EVERYTHING["oauth"]) == set(written["oauth"])
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("path", PLACES, ids=".".join)
 def test_G1_no_key_sends_a_token_elsewhere(path: Path, scene: Scene) -> None:
     """Save with every question answered yes, call, renew, disconnect, delete."""

@@ -36,6 +36,8 @@ from tests.otherside import answer
 # What another system answers
 
 
+pytestmark = pytest.mark.once
+
 ABSURD_DATES = [
     "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
     "Mon, 01 Jan 2026 99999999999999999999:00:00 GMT",

@@ -18,6 +18,8 @@ from integrations.models import CallRecord
 from tests.attacks.scene import ACCESS, REFRESH, SECRET_VARIABLE, Scene, working
 from tests.workbench.test_known import Filled
 
+pytestmark = pytest.mark.once
+
 HIDDEN = {"hidden": {"secret": True, "value": SECRET_VARIABLE}}
 KEY = "planted/api-key+with=signs-Pq55"
 

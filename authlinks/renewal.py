@@ -193,7 +193,7 @@ def _end_moved(
         "authorization ended",
         subject=authorization.user,
         system=authorization.system,
-        outcome="its tokens would have gone to another host",
+        outcome="would have led elsewhere",
         code=moved.code,
         facts=moved.facts,
     )

@@ -12,11 +12,19 @@ import pytest
 import structlog
 from django.conf import settings
 from django.test import Client
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tests import environment
 from tests.acme import acme, member, visitor  # noqa: F401
 from tests.desk import house  # noqa: F401
 from tests.thirdparty import running_thirdparty, thirdparty  # noqa: F401
+
+# No test fails because the machine is busy.
+hypothesis_settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("unhurried")
 
 _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from connectedsystems.models import Circuit
 from tests.faults.room import Guest, Room, expire, granted, said
 from tests.faults.test_calls import ODD as ODD_CALLS
@@ -34,6 +36,7 @@ def anew(room: Room, guest: Guest, settings: Any) -> None:
     guest.connects()
 
 
+@pytest.mark.once
 def test_K5_memory_stays_flat(room: Room, guest: Guest, settings: Any) -> None:
     anew(room, guest, settings)
     guest.lists()

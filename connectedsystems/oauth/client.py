@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from connectedsystems import placeholders
 from connectedsystems.oauth import destinations
+from connectedsystems.origin import origin_of
 
 
 def _nothing() -> Mapping[str, Any]:
@@ -101,11 +101,9 @@ class Client:
         """Scheme, host and port of where a token request goes; "" where a name has no value."""
         template = (self.refresh_endpoint if refresh else "") or self.token_endpoint
         try:
-            parts = urlsplit(placeholders.fill_url(template, self.values))
+            return origin_of(placeholders.fill_url(template, self.values))
         except ValueError:
             return ""
-        standard = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
-        return f"{parts.scheme}://{parts.netloc.lower().removesuffix(standard)}"
 
     def known(self, **more: Any) -> dict[str, Any]:
         """Values for the placeholders of an authorization or token request.
